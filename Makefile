@@ -1,0 +1,61 @@
+# Two commands on a fresh machine: `make demo` and `make test`. Both install what they need into
+# .venv, .tools and node_modules below this folder, and nothing anywhere else.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lint types fresh requirements bench clean
+
+PYTHON := .venv/bin/python
+# An installed uv is used; otherwise one is put beside the project. The search for python3 starts in /
+# because .python-version here may name a version that only uv can bring.
+UV := $(shell command -v uv 2>/dev/null || echo .tools/uv/bin/uv)
+
+help: ## What can be made
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+demo: .make/python .make/node ## The whole product on this machine: a transfer fails, is diagnosed, is repaired
+	@.venv/bin/acrtm demo
+
+test: .make/python .make/node ## The whole test suite
+	@$(PYTHON) -m pytest
+
+check: lint types fresh test ## All that CI runs
+
+lint: .make/python ## Style and common mistakes
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+
+types: .make/python ## Strict types
+	@.venv/bin/mypy
+
+fresh: .make/python ## Generated files agree with their sources
+	@$(PYTHON) -m tools.generate --check
+	@UV=$(UV) tools/requirements.sh --check
+
+requirements: .make/python ## Write the hashed requirement files anew from pyproject.toml
+	@UV=$(UV) tools/requirements.sh
+
+bench: .make/python .make/node ## Measure: throughput, ARM reads, import time, hanging dependencies
+	@$(PYTHON) -m bench
+
+clean: ## Remove what make has installed and written
+	@rm -rf .venv .tools node_modules .make .acrtm
+
+.tools/uv/bin/uv:
+	@echo "installing uv into .tools"
+	@target="$$PWD/.tools/uv"; cd / && python3 -m pip install --quiet --disable-pip-version-check --target "$$target" uv
+
+.make/python: requirements-dev.txt pyproject.toml .python-version | $(UV)
+	@mkdir -p .make
+	@echo "installing Python packages into .venv"
+	@[ -x $(PYTHON) ] || $(UV) venv --quiet --python "$$(cat .python-version)" .venv
+	@$(UV) pip sync --quiet --python $(PYTHON) requirements-dev.txt
+	@$(UV) pip install --quiet --python $(PYTHON) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.make/node: package-lock.json
+	@mkdir -p .make
+	@echo "installing Node packages into node_modules"
+	@npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@

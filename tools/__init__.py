@@ -1,0 +1,1 @@
+"""Tools of the project itself: generated files and their checks."""
