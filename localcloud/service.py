@@ -1,7 +1,7 @@
 """What every service of the local cloud has in common: the protocol, its caller, its record and its faults.
 
-A service owns host names and answers requests. It never reads a token itself: the front has done that and hands
-over a ``Caller``, of whom the service asks two things, the audience of the token and the rights of its principal.
+A service owns host names and answers requests. It never reads a token itself: the front has done that and
+hands over a ``Caller``, of whom the service asks two things: the token's audience and the principal's rights.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Service(Protocol):
         """What ``RequestRecord.service`` and ``Fault.service`` call it."""
 
     def owns(self, host: str) -> bool:
-        """``host`` (lower case, without port) exists and is answered here; no service's host doesn't resolve."""
+        """``host`` (lower case, no port) exists and is answered here; what nobody owns doesn't resolve."""
 
     async def handle(self, request: web.Request, caller: Caller) -> web.StreamResponse:
         """Answer one request."""
