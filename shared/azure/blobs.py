@@ -1,0 +1,104 @@
+"""Blobs: their properties and the lists of containers, with the monitor's own identity. Never their content."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+from azure.storage.blob import BlobProperties
+from azure.storage.blob.aio import BlobServiceClient, LinearRetry
+
+from shared.addresses import BlobAddress, ContainerAddress
+from shared.azure.connection import Connection
+from shared.azure.failures import asking
+from shared.records.storage import Blob
+from shared.version import MONITOR_VERSION
+
+SERVICE: Final = "Storage"
+READ_RIGHT: Final = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read"
+# Not the SDK's newest: sovereign clouds get storage versions late, and nothing newer is needed.
+API_VERSION: Final = "2021-12-02"
+
+
+def blob_service(connection: Connection, host: str) -> BlobServiceClient:
+    """A client for one account that answers or fails within the monitor's times."""
+    return BlobServiceClient(
+        f"https://{host}",
+        credential=connection.credential,
+        transport=connection.transport(),
+        api_version=API_VERSION,
+        audience=connection.cloud.storage_audience,
+        retry_policy=LinearRetry(backoff=1, retry_total=1, random_jitter_range=0),
+        user_agent=f"acr-transfer-monitor/{MONITOR_VERSION}",
+    )
+
+
+class BlobReader:
+    """Reads blobs of the accounts that pipelines use."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._services: dict[str, BlobServiceClient] = {}
+
+    async def properties(self, address: BlobAddress) -> Blob:
+        """The properties of one blob."""
+        async with asking(SERVICE, str(address), READ_RIGHT, named_by_others=True):
+            client = self._service(address.account).get_blob_client(address.container, address.name)
+            properties = await client.get_blob_properties()
+        return _blob(address, properties)
+
+    async def pages(
+        self, address: ContainerAddress, page_size: int = 1_000
+    ) -> AsyncIterator[tuple[Blob, ...]]:
+        """The blobs of a container with their metadata, a page at a time."""
+        container = self._service(address.account).get_container_client(address.container)
+        pages = container.list_blobs(include=["metadata", "copy"], results_per_page=page_size).by_page()
+        while True:
+            async with asking(SERVICE, str(address), READ_RIGHT, named_by_others=True):
+                try:
+                    page = await anext(pages)
+                except StopAsyncIteration:
+                    return
+                blobs = [
+                    _blob(BlobAddress(address.account, address.container, item.name), item)
+                    async for item in page
+                ]
+            yield tuple(blobs)
+
+    def _service(self, account: str) -> BlobServiceClient:
+        if account not in self._services:
+            self._services[account] = blob_service(
+                self._connection, self._connection.cloud.blob_host(account)
+            )
+        return self._services[account]
+
+
+def _blob(address: BlobAddress, source: BlobProperties) -> Blob:
+    settings = source.content_settings
+    lease = source.lease
+    immutability: Any = getattr(source, "immutability_policy", None)
+    copy_source = source.copy.source or ""
+    return Blob(
+        address=address,
+        etag=str(source.etag or "").strip('"'),
+        last_modified=source.last_modified,
+        created=source.creation_time,
+        size=source.size or 0,
+        blob_type=str(getattr(source.blob_type, "value", source.blob_type) or ""),
+        content_md5=bytes(settings.content_md5) if settings.content_md5 else None,
+        metadata={name.lower(): value for name, value in (source.metadata or {}).items()},
+        tier=str(source.blob_tier or ""),
+        archive_status=str(source.archive_status or ""),
+        lease_state=str(lease.state or ""),
+        lease_status=str(lease.status or ""),
+        copy_status=str(source.copy.status or ""),
+        copy_source_kept=bool(copy_source),
+        copy_description=str(source.copy.status_description or ""),
+        immutable_until=getattr(immutability, "expiry_time", None),
+        legal_hold=bool(getattr(source, "has_legal_hold", False)),
+        content_type=str(settings.content_type or ""),
+        content_encoding=str(settings.content_encoding or ""),
+        content_language=str(settings.content_language or ""),
+        content_disposition=str(settings.content_disposition or ""),
+        cache_control=str(settings.cache_control or ""),
+    )

@@ -1,0 +1,205 @@
+"""Events as Event Grid delivers them, read into what the corridor works with.
+
+Both schemas are accepted, whatever the subscription says. Of an event's ``data`` only the fields named here
+are ever looked at: ``claims``, ``authorization.evidence`` and the caller's address stay where they are. An
+event is a hint: it says what to look at, never where to send a request.
+
+Sources: Event Grid event schemas for subscriptions, resource groups and Blob Storage.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+
+from shared.addresses import BlobAddress
+from shared.records.json_fields import mapping, text
+from shared.resource_ids import ResourceId, parse_resource_id, parse_run_id
+from shared.times import parse_time
+
+RUN_WRITE_OPERATION: Final = "microsoft.containerregistry/registries/pipelineruns/write"
+BLOB_CREATED: Final = "Microsoft.Storage.BlobCreated"
+
+
+class WriteResult(StrEnum):
+    """What ARM says became of the write. Only a hint: the run itself is read."""
+
+    SUCCESS = "Microsoft.Resources.ResourceWriteSuccess"
+    FAILURE = "Microsoft.Resources.ResourceWriteFailure"
+    CANCEL = "Microsoft.Resources.ResourceWriteCancel"
+
+
+# A blob is there once one of these is done; CreateFile, for example, only opens an empty file.
+COMMIT_OPERATIONS: Final = frozenset({"putblob", "putblocklist", "copyblob", "flushwithclose"})
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformEvent:
+    """An event of either schema, as far as anybody may look into it.
+
+    ``data`` holds text fields only, and only those that are read.
+    """
+
+    id: str
+    type: str
+    source: str
+    subject: str
+    time: datetime | None
+    data: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class RunWritten:
+    """Somebody wrote a pipeline run."""
+
+    event_id: str
+    run_id: ResourceId
+    result: WriteResult
+    time: datetime | None
+    correlation_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class BlobArrived:
+    """A blob was written."""
+
+    event_id: str
+    account_id: ResourceId
+    blob: BlobAddress
+    time: datetime | None
+    etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """An event that is none of our business: acknowledged, and nothing is written."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed:
+    """An event that says it is ours and can't be read."""
+
+    event_id: str
+    event_type: str
+    why: str
+
+
+_READ_DATA: Final = ("operationName", "correlationId", "status", "api", "eTag")
+
+
+def read_event(raw: Mapping[str, Any]) -> PlatformEvent:
+    """Reads an event in Event Grid schema or CloudEvents 1.0. Missing or mistyped fields read as empty."""
+    data = raw.get("data")
+    if isinstance(data, str):
+        try:
+            data = json.loads(data)
+        except ValueError:
+            data = {}
+    fields = mapping(data)
+    return PlatformEvent(
+        id=text(raw, "id"),
+        type=text(raw, "eventType") or text(raw, "type"),
+        # The documented CloudEvents sample of a subscription has "topic" where "source" belongs.
+        source=text(raw, "topic") or text(raw, "source"),
+        subject=text(raw, "subject"),
+        time=parse_time(raw.get("eventTime") or raw.get("time")),
+        data={name: text(fields, name) for name in _READ_DATA},
+    )
+
+
+def read_delivery(event: Any) -> PlatformEvent:
+    """Reads what the Functions worker hands over: ``func.EventGridEvent`` or ``func.CloudEvent``.
+
+    The worker decides by the body, not by the annotation, so the attributes decide here too.
+    """
+    try:
+        data = event.get_json()
+    except ValueError:
+        data = {}
+    cloud_event = hasattr(event, "specversion")
+    return read_event(
+        {
+            "id": event.id,
+            "type": event.type if cloud_event else event.event_type,
+            "source": event.source if cloud_event else event.topic,
+            "subject": event.subject,
+            "time": event.time if cloud_event else event.event_time,
+            "data": data,
+        }
+    )
+
+
+def as_run_written(event: PlatformEvent) -> RunWritten | Foreign | Malformed:
+    """The event as a write of a pipeline run."""
+    results = {result.lower(): result for result in WriteResult}
+    if not event.type:
+        return Malformed(event.id, event.type, "it has no event type")
+    if event.type.lower() not in results:
+        return Foreign(f"events of type {event.type} are not subscribed to")
+    operation = event.data["operationName"]
+    if operation.lower() != RUN_WRITE_OPERATION:
+        return Foreign(f"the operation {operation or '(none)'} is not the write of a pipeline run")
+    try:
+        run_id = parse_run_id(event.subject)
+    except ValueError as error:
+        return Malformed(event.id, event.type, f"its subject names no pipeline run: {error}")
+    return RunWritten(
+        event_id=event.id,
+        run_id=run_id,
+        result=results[event.type.lower()],
+        time=event.time,
+        correlation_id=event.data["correlationId"],
+    )
+
+
+def as_blob_arrived(event: PlatformEvent) -> BlobArrived | Foreign | Malformed:
+    """The event as the arrival of a blob."""
+    if not event.type:
+        return Malformed(event.id, event.type, "it has no event type")
+    if event.type.lower() != BLOB_CREATED.lower():
+        return Foreign(f"events of type {event.type} are not subscribed to")
+    api = event.data["api"]
+    if api and api.lower() not in COMMIT_OPERATIONS:
+        return Foreign(f"the operation {api} does not complete a blob")
+    try:
+        account = parse_resource_id(event.source)
+    except ValueError as error:
+        return Malformed(event.id, event.type, f"its source names no storage account: {error}")
+    if account.resource_type != "microsoft.storage/storageaccounts":
+        return Malformed(event.id, event.type, "its source names no storage account")
+    located = _container_and_name(event.subject)
+    if located is None:
+        return Malformed(
+            event.id, event.type, "its subject is not /blobServices/default/containers/…/blobs/…"
+        )
+    container, name = located
+    return BlobArrived(
+        event_id=event.id,
+        account_id=account,
+        blob=BlobAddress(account.name.lower(), container, name),
+        time=event.time,
+        etag=event.data["eTag"].strip('"'),
+    )
+
+
+def _container_and_name(subject: str) -> tuple[str, str] | None:
+    prefix, _, rest = subject.partition("/containers/")
+    container, found, name = rest.partition("/blobs/")
+    if (
+        prefix.lower() != "/blobservices/default"
+        or not found
+        or not container
+        or not name
+        or "/" in container
+    ):
+        return None
+    # Dot segments would be folded away on the way into a URL and lead to another blob.
+    if any(segment in {".", ".."} for segment in (container, *name.split("/"))):
+        return None
+    return container, name
