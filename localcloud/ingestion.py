@@ -1,8 +1,8 @@
 """A fake of the Logs Ingestion API with one data collection rule: what it checks, and what it does to rows.
 
-The rows that the service would take end up in `rows` and, if there is one, in the embedded store. What it would
-take without a word and keep in another form (columns dropped, values lost, strings cut, times replaced) is kept
-in lists that a test can hold against zero.
+The rows that the service would take end up in `rows` and, if there is one, in the embedded store. What the
+service would change without a word (columns dropped, values lost, strings cut, times replaced) is remembered
+in lists, so that a test can ask for them to be empty.
 """
 
 from __future__ import annotations
@@ -185,7 +185,9 @@ class LogsIngestion:
                 raise
 
 
-class _Refused(Exception):  # noqa: N818 - an answer on its way up, no error of ours
+class _Refused(Exception):
+    """An answer on its way up."""
+
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
         self.answer = _error(status, code, message)

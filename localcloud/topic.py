@@ -1,4 +1,4 @@
-"""A fake of an Event Grid custom topic that takes CloudEvents 1.0 in batches, as the monitor's alerts are sent."""
+"""A fake of an Event Grid custom topic that takes batches of CloudEvents 1.0, the form of the alerts."""
 
 from __future__ import annotations
 
@@ -42,22 +42,9 @@ class AlertTopic:
         return host.endswith(self._host_suffix)
 
     async def handle(self, request: web.Request, caller: Caller) -> web.StreamResponse:
-        if caller.anonymous:
-            return _error(401, "Unauthorized", caller.token_problem or "The request has no bearer token.")
-        if not caller.has_audience(self._audience):
-            return _error(401, "Unauthorized", f"The token's audience is not {self._audience}.")
-        if request.path != "/api/events":
-            return _error(404, "NotFound", f"There is no {request.path}.")
-        if request.method != "POST":
-            return _error(405, "MethodNotAllowed", f"{request.method} is not supported.")
-        if not caller.may(SEND_EVENTS, self.resource_id, data_action=True):
-            return _error(403, "Forbidden", "The principal is not authorized to publish to this topic.")
-        if request.content_type != CONTENT_TYPE:
-            return _error(
-                415, "UnsupportedMediaType", f"The topic takes {CONTENT_TYPE}, not {request.content_type}."
-            )
-        if (request.content_length or 0) > BODY_LIMIT:
-            return _too_large()
+        refused = self._refused(request, caller)
+        if refused is not None:
+            return refused
         try:
             body = await request.read()
         except web.HTTPRequestEntityTooLarge:  # the server in front has a limit of its own
@@ -76,6 +63,24 @@ class AlertTopic:
                 return _error(400, "BadRequest", f"Event {index}: {wrong}")
         self.published.extend(events)
         return web.Response(status=200)
+
+    def _refused(self, request: web.Request, caller: Caller) -> web.Response | None:
+        """The checks that need no body."""
+        if caller.anonymous:
+            return _error(401, "Unauthorized", caller.token_problem or "The request has no bearer token.")
+        if not caller.has_audience(self._audience):
+            return _error(401, "Unauthorized", f"The token's audience is not {self._audience}.")
+        if request.path != "/api/events":
+            return _error(404, "NotFound", f"There is no {request.path}.")
+        if request.method != "POST":
+            return _error(405, "MethodNotAllowed", f"{request.method} is not supported.")
+        if not caller.may(SEND_EVENTS, self.resource_id, data_action=True):
+            return _error(403, "Forbidden", "The principal is not authorized to publish to this topic.")
+        if request.content_type != CONTENT_TYPE:
+            return _error(
+                415, "UnsupportedMediaType", f"The topic takes {CONTENT_TYPE}, not {request.content_type}."
+            )
+        return _too_large() if (request.content_length or 0) > BODY_LIMIT else None
 
 
 def problem(event: object) -> str | None:
