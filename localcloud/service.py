@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol
 
 from aiohttp import web
 
@@ -70,12 +70,8 @@ class Service(Protocol):
         """Answer one request."""
 
 
-@runtime_checkable
-class JoinsWorld(Protocol):
-    """A service that wants to know the world (endpoints, resource ids) says so by having this method."""
-
-    def join(self, world: World) -> None:
-        """Called once, before the first request."""
+ServiceFactory = Callable[["World"], Service]
+"""For a service that has to know the world (a resource's id, a host name) to be made."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,152 @@
+"""Azurite, Microsoft's storage emulator, as a child process with a pool of accounts.
+
+Its start takes longer than all the rest, so one Azurite serves many local clouds: each wipes it first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import ssl
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import aiohttp
+import jwt
+import trustme
+
+from localcloud.world.storage import new_account_key
+
+ACCOUNT_POOL = (
+    "contosoexport",
+    "contosoimport",
+    "contosotransfer",
+    "fabrikamstorage",
+    "monitorstate",
+    *(f"pool{number}storage" for number in range(1, 9)),
+)
+LOOPBACK = "127.0.0.1"
+READY_WITHIN = 60.0
+MAIN = Path(__file__).parent.parent / "node_modules" / "azurite" / "dist" / "src" / "blob" / "main.js"
+_DIE_WITH_PARENT = "data:text/javascript,process.stdin.on('close',()=>process.exit()).resume()"
+
+
+class AzuriteError(Exception):
+    """Azurite isn't installed, or didn't start."""
+
+
+@dataclass(slots=True)
+class Azurite:
+    """A running Azurite. It trusts every token, so only the front may talk to it."""
+
+    port: int
+    account_keys: dict[str, tuple[str, str]]
+    authority: trustme.CA
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def start(cls) -> AsyncIterator[Azurite]:
+        if not MAIN.exists():
+            raise AzuriteError(
+                f"{MAIN} is missing: run `make .make/node` (or `npm ci --ignore-scripts`) first"
+            )
+        authority = trustme.CA(key_type=trustme.KeyType.ECDSA)
+        keys = {account: (new_account_key(), new_account_key()) for account in ACCOUNT_POOL}
+        azurite = cls(_free_port(), keys, authority)
+        with tempfile.TemporaryDirectory(prefix="azurite-") as folder:
+            process = await azurite._launch(Path(folder))
+            try:
+                await azurite._wait_until_ready(process)
+                yield azurite
+            finally:
+                if process.returncode is None:
+                    process.kill()
+                await process.wait()
+
+    async def _launch(self, folder: Path) -> asyncio.subprocess.Process:
+        certificate = self.authority.issue_cert(LOOPBACK)
+        cert, key, trusted = folder / "cert.pem", folder / "key.pem", folder / "ca.pem"
+        cert.write_bytes(b"".join(pem.bytes() for pem in certificate.cert_chain_pems))
+        certificate.private_key_pem.write_to_path(str(key))
+        self.authority.cert_pem.write_to_path(str(trusted))
+        accounts = ";".join(f"{name}:{':'.join(keys)}" for name, keys in self.account_keys.items())
+        return await asyncio.create_subprocess_exec(
+            "node",
+            "--import",
+            _DIE_WITH_PARENT,
+            str(MAIN),
+            *("--blobHost", LOOPBACK, "--blobPort", str(self.port), "--location", str(folder)),
+            *("--cert", str(cert), "--key", str(key), "--oauth", "basic"),
+            *("--inMemoryPersistence", "--disableTelemetry", "--skipApiVersionCheck", "--silent"),
+            env={
+                "PATH": os.environ["PATH"],
+                "HOME": str(folder),
+                "AZURITE_ACCOUNTS": accounts,
+                "NODE_EXTRA_CA_CERTS": str(trusted),  # a copy reads its source from Azurite itself
+            },
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+
+    async def _wait_until_ready(self, process: asyncio.subprocess.Process) -> None:
+        give_up = time.monotonic() + READY_WITHIN
+        while True:
+            try:
+                _, writer = await asyncio.open_connection(LOOPBACK, self.port)
+            except OSError:
+                if process.returncode is not None or time.monotonic() > give_up:
+                    raise AzuriteError(f"Azurite did not start (exit code {process.returncode})") from None
+                await asyncio.sleep(0.05)
+            else:
+                writer.close()
+                await writer.wait_closed()
+                return
+
+    def connector(self) -> aiohttp.TCPConnector:
+        """Connections to Azurite; its certificate is for the loopback address."""
+        context = ssl.create_default_context()
+        self.authority.configure_trust(context)
+        return aiohttp.TCPConnector(ssl=context, limit=0)
+
+    def bearer(self) -> str:
+        """A token with which Azurite lets its holder do everything."""
+        moment = int(time.time())
+        claims = {
+            "aud": "https://storage.azure.com",
+            "iss": "https://sts.windows.net/00000000-0000-0000-0000-000000000000/",
+            "nbf": moment - 300,
+            "exp": moment + 24 * 3600,
+        }
+        return "Bearer " + jwt.encode(
+            claims, "the signature is not looked at by basic oauth", algorithm="HS256"
+        )
+
+    def url(self, account: str) -> str:
+        return f"https://{LOOPBACK}:{self.port}/{account}"
+
+    async def wipe(self) -> None:
+        """Delete every container of every account."""
+        headers = {"Authorization": self.bearer(), "x-ms-version": "2024-11-04"}
+        async with aiohttp.ClientSession(connector=self.connector(), headers=headers) as session:
+            await asyncio.gather(*(self._wipe_account(session, account) for account in self.account_keys))
+
+    async def _wipe_account(self, session: aiohttp.ClientSession, account: str) -> None:
+        async with session.get(f"{self.url(account)}?comp=list") as answer:
+            answer.raise_for_status()
+            names = [element.text for element in ET.fromstring(await answer.read()).iter("Name")]
+        for name in names:
+            async with session.delete(f"{self.url(account)}/{name}?restype=container") as answer:
+                answer.raise_for_status()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        return int(probe.getsockname()[1])

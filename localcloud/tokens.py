@@ -1,0 +1,98 @@
+"""Tokens that say who somebody is, and the memory of every secret that was ever handed out."""
+
+from __future__ import annotations
+
+import secrets
+import time
+import uuid
+from dataclasses import dataclass, field
+from urllib.parse import parse_qs, quote
+
+import jwt
+
+from localcloud.service import Caller, Origin
+from localcloud.world import ADDRESSES, Principal, World
+
+ORIGIN_HEADER = "x-localcloud-origin"
+TOKEN_LIFETIME = 24 * 3600
+
+
+@dataclass(slots=True)
+class Secrets:
+    """Everything that must never turn up in a row, an alert, a log line or the state store."""
+
+    issued: set[str] = field(default_factory=set)
+
+    def add_token(self, token: str) -> str:
+        self.issued.add(token)
+        return token
+
+    def add_sas(self, token: str) -> str:
+        """The token, and its signature in both spellings."""
+        self.issued.add(token)
+        for signature in parse_qs(token).get("sig", []):
+            self.issued |= {signature, quote(signature, safe="")}
+        return token
+
+
+class Tokens:
+    """Issues access tokens as Entra ID does and reads them as the services do."""
+
+    def __init__(self, world: World, issued: Secrets) -> None:
+        self._world = world
+        self._secrets = issued
+        self._signing_key = secrets.token_bytes(32)
+        self._origins = {origin: f"{origin}:{secrets.token_hex(8)}" for origin in Origin}
+
+    def origin_header(self, origin: Origin) -> dict[str, str]:
+        """What a session sends that isn't the monitor's: a client can't pretend to be another network."""
+        return {} if origin is Origin.MONITOR else {ORIGIN_HEADER: self._origins[origin]}
+
+    def issue(
+        self, principal: Principal, audience: str, *, lifetime: float = TOKEN_LIFETIME
+    ) -> tuple[str, int]:
+        """The token and the second of its expiry; a negative lifetime gives one that is dead already."""
+        issued_at = int(time.time())
+        expires = issued_at + int(lifetime)
+        claims = {
+            "aud": audience,
+            "iss": f"https://sts.windows.net/{self._world.tenant_id}/",
+            "iat": issued_at - 300,
+            "nbf": issued_at - 300,
+            "exp": expires,
+            "appid": principal.client_id,
+            "oid": principal.id,
+            "sub": principal.id,
+            "tid": self._world.tenant_id,
+            "uti": uuid.uuid4().hex,
+        }
+        token = jwt.encode(claims, self._signing_key, algorithm="HS256")
+        return self._secrets.add_token(token), expires
+
+    def caller(self, authorization: str | None, origin_header: str | None) -> Caller:
+        """Who sends a request with these headers."""
+        origin = next(
+            (known for known, value in self._origins.items() if value == origin_header), Origin.MONITOR
+        )
+        address = ADDRESSES[origin]
+        kind, _, token = (authorization or "").partition(" ")
+        if kind.casefold() != "bearer":
+            return Caller(origin=origin, address=address)
+        try:
+            claims = jwt.decode(
+                token,
+                self._signing_key,
+                algorithms=["HS256"],
+                options={"verify_aud": False, "verify_iat": False},
+            )
+        except jwt.PyJWTError as error:
+            return Caller(origin=origin, address=address, token_problem=str(error))
+        return Caller(
+            principal_id=claims["oid"],
+            client_id=claims["appid"],
+            audience=claims["aud"],
+            tenant_id=claims["tid"],
+            origin=origin,
+            address=address,
+            rights=self._world.access.allows,
+        )
