@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 
     from embedded.store import EmbeddedStore
     from localcloud.service import Caller
+    from localcloud.world import World
 
 API_VERSION = "2023-01-01"
+HOST_SUFFIX = ".ingest.monitor.azure.com"
 BODY_LIMIT = 1024 * 1024
 FIELD_LIMIT = 64 * 1024
 PUBLISH_ROWS = "Microsoft.Insights/Telemetry/Write"
@@ -45,7 +47,9 @@ class DataCollectionRule:
 
 
 class LogsIngestion:
-    """The service behind `*.ingest.monitor.azure.com`.
+    """The service behind one host of `*.ingest.monitor.azure.com`, or behind all of them if `host` is not given.
+
+    The rule, the host and the rights come from the world that it joins, unless they are given.
 
     rows             the rows taken, as they are stored; only the newest `keep` of them if that is given
     dropped_columns  columns that the stream lacks, whose values were dropped
@@ -58,12 +62,12 @@ class LogsIngestion:
 
     def __init__(
         self,
-        rule: DataCollectionRule,
+        rule: DataCollectionRule | None = None,
         *,
+        host: str | None = None,
         store: EmbeddedStore | None = None,
         table: Table | None = None,
         keep: int | None = None,
-        host_suffix: str = ".ingest.monitor.azure.com",
         audience: str = "https://monitor.azure.com",
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -76,14 +80,18 @@ class LogsIngestion:
         self.cut_columns: list[str] = []
         self.replaced_times: list[str] = []
         self._keep = keep
-        self._host_suffix = host_suffix
+        self.host = host
         self._audience = audience
         self._clock = clock
         self._waiting: list[dict[str, Any]] = []
         self._writing = asyncio.Lock()
 
+    def join(self, world: World) -> None:
+        self.host = self.host or world.ingestion_host
+        self.rule = self.rule or DataCollectionRule(world.dcr_immutable_id, world.dcr_id)
+
     def owns(self, host: str) -> bool:
-        return host.endswith(self._host_suffix)
+        return host == self.host if self.host else host.endswith(HOST_SUFFIX)
 
     async def handle(self, request: web.Request, caller: Caller) -> web.StreamResponse:
         refused = self._refused(request, caller)
@@ -116,7 +124,7 @@ class LogsIngestion:
             return _error(405, "MethodNotAllowed", f"{request.method} is not supported.")
         if request.query.get("api-version") != API_VERSION:
             return _error(400, "InvalidApiVersion", f"The api-version has to be {API_VERSION}.")
-        if parts[2] != self.rule.immutable_id:
+        if self.rule is None or parts[2] != self.rule.immutable_id:
             return _error(404, "NotFound", f"Data collection rule with immutable Id '{parts[2]}' not found.")
         if not caller.may(PUBLISH_ROWS, self.rule.resource_id, data_action=True):
             return _error(

@@ -12,7 +12,9 @@ from shared.times import parse_time
 
 if TYPE_CHECKING:
     from localcloud.service import Caller
+    from localcloud.world import World
 
+HOST_SUFFIX = ".eventgrid.azure.net"
 BODY_LIMIT = 1024 * 1024
 CONTENT_TYPE = "application/cloudevents-batch+json"
 SEND_EVENTS = "Microsoft.EventGrid/events/send/action"
@@ -22,24 +24,32 @@ _ATTRIBUTE_NAME = re.compile(r"[a-z0-9]+")
 
 
 class AlertTopic:
-    """The service behind `*.eventgrid.azure.net`. `published` holds the events taken, in their order."""
+    """The service behind one host of `*.eventgrid.azure.net`, or behind all of them if `host` is not given.
+
+    `published` holds the events taken, in their order. The topic's resource id (for the rights on it) and its
+    host come from the world that it joins, unless they are given.
+    """
 
     name = "topic"
 
     def __init__(
         self,
-        resource_id: str,
+        resource_id: str = "",
         *,
-        host_suffix: str = ".eventgrid.azure.net",
+        host: str | None = None,
         audience: str = "https://eventgrid.azure.net",
     ) -> None:
         self.resource_id = resource_id
         self.published: list[dict[str, Any]] = []
-        self._host_suffix = host_suffix
+        self.host = host
         self._audience = audience
 
+    def join(self, world: World) -> None:
+        self.host = self.host or world.topic_host
+        self.resource_id = self.resource_id or world.topic_id
+
     def owns(self, host: str) -> bool:
-        return host.endswith(self._host_suffix)
+        return host == self.host if self.host else host.endswith(HOST_SUFFIX)
 
     async def handle(self, request: web.Request, caller: Caller) -> web.StreamResponse:
         refused = self._refused(request, caller)
