@@ -1,0 +1,1 @@
+"""Blob storage: Azurite, and before it the front that adds what Azurite lacks."""
