@@ -47,7 +47,7 @@ class DataCollectionRule:
 
 
 class LogsIngestion:
-    """The service behind one host of `*.ingest.monitor.azure.com`, or behind all of them if `host` is not given.
+    """The service behind one host of `*.ingest.monitor.azure.com`, or behind all of them without a `host`.
 
     The rule, the host and the rights come from the world that it joins, unless they are given.
 

@@ -1,8 +1,8 @@
 """Calls `check.mjs`, which holds KQL against Microsoft's parser, for many queries in one Node process.
 
-    >>> [checked] = check_queries({"typo": "AcrTransferFindings_CL | where RuleID == 'ACRT301'"})
+    >>> [checked] = check_queries({"typo": "AcrTransferFindings_CL | take one"})
     >>> print(*checked.errors)
-    line 1, column 32: KS142 The name 'RuleID' does not refer to any known column, table, variable or function.
+    line 1, column 31: KS142 The name 'one' does not refer to any known column, table, variable or function.
 
 Workbook tokens such as `{TimeRange}` are no KQL: fill them first.
 """
