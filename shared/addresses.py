@@ -158,9 +158,5 @@ def read_secret_address(uri: str, cloud: Cloud) -> SecretAddress | BadAddress:
 def require_trusted_host(url: str, allowed_host: str, service: str) -> None:
     """Raises :class:`UntrustedAddress` unless ``url`` is https on exactly ``allowed_host``."""
     parts = _split(url)
-    if (
-        parts is None
-        or parts.scheme.lower() != "https"
-        or (parts.hostname or "").lower() != allowed_host.lower()
-    ):
+    if parts is None or parts.scheme.lower() != "https" or (parts.hostname or "").lower() != allowed_host.lower():
         raise UntrustedAddress(service, allowed_host, "a redirect or a next page leads to another host")

@@ -40,11 +40,7 @@ class Cache(Generic[Value]):
         """
         now = datetime.now(UTC)
         entry = self._entries.get(key)
-        if (
-            entry is None
-            or entry.asked_at < now - self._keep_for
-            or (read_after and entry.asked_at < read_after)
-        ):
+        if entry is None or entry.asked_at < now - self._keep_for or (read_after and entry.asked_at < read_after):
             entry = _Entry(now, asyncio.ensure_future(_as_coroutine(load)))
             self._make_room(now)
             self._entries[key] = entry
@@ -65,9 +61,7 @@ class Cache(Generic[Value]):
     def _make_room(self, now: datetime) -> None:
         if len(self._entries) < _MOST_ENTRIES:
             return
-        self._entries = {
-            key: entry for key, entry in self._entries.items() if entry.asked_at >= now - self._keep_for
-        }
+        self._entries = {key: entry for key, entry in self._entries.items() if entry.asked_at >= now - self._keep_for}
         while len(self._entries) >= _MOST_ENTRIES:
             self._entries.pop(next(iter(self._entries)))
 

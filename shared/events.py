@@ -175,9 +175,7 @@ def as_blob_arrived(event: PlatformEvent) -> BlobArrived | Foreign | Malformed:
         return Malformed(event.id, event.type, "its source names no storage account")
     located = _container_and_name(event.subject)
     if located is None:
-        return Malformed(
-            event.id, event.type, "its subject is not /blobServices/default/containers/…/blobs/…"
-        )
+        return Malformed(event.id, event.type, "its subject is not /blobServices/default/containers/…/blobs/…")
     container, name = located
     return BlobArrived(
         event_id=event.id,
@@ -191,13 +189,7 @@ def as_blob_arrived(event: PlatformEvent) -> BlobArrived | Foreign | Malformed:
 def _container_and_name(subject: str) -> tuple[str, str] | None:
     prefix, _, rest = subject.partition("/containers/")
     container, found, name = rest.partition("/blobs/")
-    if (
-        prefix.lower() != "/blobservices/default"
-        or not found
-        or not container
-        or not name
-        or "/" in container
-    ):
+    if prefix.lower() != "/blobservices/default" or not found or not container or not name or "/" in container:
         return None
     # Dot segments would be folded away on the way into a URL and lead to another blob.
     if any(segment in {".", ".."} for segment in (container, *name.split("/"))):

@@ -41,15 +41,12 @@ class ResourceId:
         """The id of the resource that this one belongs to (itself for a top-level resource)."""
         if len(self.types) == 1:
             return self
-        return ResourceId(
-            self.subscription, self.resource_group, self.provider, self.types[:-1], self.names[:-1]
-        )
+        return ResourceId(self.subscription, self.resource_group, self.provider, self.types[:-1], self.names[:-1])
 
     def __str__(self) -> str:
         path = "/".join(f"{kind}/{name}" for kind, name in zip(self.types, self.names, strict=True))
         return (
-            f"/subscriptions/{self.subscription}/resourcegroups/{self.resource_group}"
-            f"/providers/{self.provider}/{path}"
+            f"/subscriptions/{self.subscription}/resourcegroups/{self.resource_group}/providers/{self.provider}/{path}"
         ).lower()
 
 
@@ -59,8 +56,8 @@ def parse_resource_id(text: str) -> ResourceId:
     Raises :class:`ValueError` with what is wrong.
     """
     parts = [part for part in text.strip().split("/") if part]
-    if any(ch in text for ch in "?#\\") or any(ord(ch) < 0x21 or ord(ch) == 0x7F for ch in text.strip()):
-        raise ValueError("a resource id holds no blanks, control characters, '?', '#' or '\\'")
+    if any(ch in text for ch in "?#%\\") or any(ord(ch) < 0x21 or ord(ch) == 0x7F for ch in text.strip()):
+        raise ValueError("a resource id holds no blanks, control characters, '?', '#', '%' or '\\'")
     if any(part in {".", ".."} for part in parts):
         raise ValueError("a resource id holds no '.' or '..' segment")
     if len(parts) < 8 or len(parts) % 2:
@@ -79,9 +76,7 @@ def parse_resource_id(text: str) -> ResourceId:
 
 def _parse_registry_child(text: str, kinds: frozenset[str], what: str) -> ResourceId:
     parsed = parse_resource_id(text)
-    is_child = (
-        parsed.provider == REGISTRY_PROVIDER and len(parsed.types) == 2 and parsed.types[0] == "registries"
-    )
+    is_child = parsed.provider == REGISTRY_PROVIDER and len(parsed.types) == 2 and parsed.types[0] == "registries"
     if not is_child or parsed.types[1] not in kinds:
         raise ValueError(f"expected the resource id of {what}, got one of {parsed.resource_type}")
     return parsed
@@ -103,7 +98,5 @@ def parse_registry_id(text: str) -> ResourceId:
     """The id of a container registry."""
     parsed = parse_resource_id(text)
     if parsed.resource_type != f"{REGISTRY_PROVIDER}/registries":
-        raise ValueError(
-            f"expected the resource id of a container registry, got one of {parsed.resource_type}"
-        )
+        raise ValueError(f"expected the resource id of a container registry, got one of {parsed.resource_type}")
     return parsed

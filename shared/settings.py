@@ -78,9 +78,7 @@ class Settings:
         wanted = registry_id.lower()
         if wanted in self.registries:
             return True
-        return any(
-            wanted.startswith(f"/subscriptions/{subscription}/") for subscription in self.subscriptions
-        )
+        return any(wanted.startswith(f"/subscriptions/{subscription}/") for subscription in self.subscriptions)
 
 
 def read_settings(environment: Mapping[str, str], *, required: bool = True) -> Settings:
@@ -150,9 +148,7 @@ class _Reader:
             raise SettingsError(name, f"expected an https URL, got {_shown(text)}")
         if parts.query or parts.fragment or parts.username or parts.password:
             # Not shown: a SAS token pasted behind the URL is the likely mistake.
-            raise SettingsError(
-                name, "expected a URL without query, fragment or user: only managed identity is used"
-            )
+            raise SettingsError(name, "expected a URL without query, fragment or user: only managed identity is used")
         return text.rstrip("/")
 
     def ids(self, name: str, resource_type: str) -> tuple[str, ...]:
@@ -196,9 +192,7 @@ def _registries(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 def _dcr(text: str) -> str:
     if text and not re.fullmatch(r"dcr-[0-9A-Za-z]+", text):
-        raise SettingsError(
-            "LOGS_DCR_IMMUTABLE_ID", f"expected dcr-…, the rule's immutable id, got {_shown(text)}"
-        )
+        raise SettingsError("LOGS_DCR_IMMUTABLE_ID", f"expected dcr-…, the rule's immutable id, got {_shown(text)}")
     return text
 
 
@@ -226,18 +220,14 @@ def _sas_inspection(text: str) -> SasInspection:
 
 def _api_version(text: str) -> str:
     if not _API_VERSION.fullmatch(text):
-        raise SettingsError(
-            "ACR_API_VERSION", f"expected yyyy-mm-dd or yyyy-mm-dd-preview, got {_shown(text)}"
-        )
+        raise SettingsError("ACR_API_VERSION", f"expected yyyy-mm-dd or yyyy-mm-dd-preview, got {_shown(text)}")
     return text
 
 
 def _schedule(text: str) -> str:
     fields = text.split()
     if len(fields) != 6 or not all(_SCHEDULE_FIELD.fullmatch(field) for field in fields):
-        raise SettingsError(
-            "SWEEP_SCHEDULE", f"expected an NCRONTAB expression of six fields, got {_shown(text)}"
-        )
+        raise SettingsError("SWEEP_SCHEDULE", f"expected an NCRONTAB expression of six fields, got {_shown(text)}")
     return text
 
 
@@ -325,8 +315,5 @@ def _mute(number: int, entry: object) -> Mute:
         raise SettingsError("MUTES", f"entry {number}: until is no ISO 8601 time") from None
     if until.tzinfo is None:
         until = until.replace(tzinfo=UTC)
-    fields = {
-        field: str(entry.get(field, "")).strip()
-        for field in ("rule", "registry", "pipeline", "blob", "reason")
-    }
+    fields = {field: str(entry.get(field, "")).strip() for field in ("rule", "registry", "pipeline", "blob", "reason")}
     return Mute(until=until, **fields)

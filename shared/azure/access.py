@@ -2,45 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-from functools import lru_cache
 from typing import Final
 
 from shared.azure.arm import ArmReader
+from shared.records.access import Grant, Permission
 from shared.records.json_fields import Json, mapping, objects, text, texts
 
 ROLE_VERSIONS: Final = ("2022-04-01", "2018-07-01")
-
-
-@dataclass(frozen=True, slots=True)
-class Permission:
-    """One permission block of a role definition; patterns may hold ``*``."""
-
-    data_actions: tuple[str, ...]
-    not_data_actions: tuple[str, ...]
-
-    def allows(self, action: str) -> bool:
-        """Whether the block grants the data action."""
-        granted = any(_pattern(pattern).fullmatch(action) for pattern in self.data_actions)
-        return granted and not any(_pattern(pattern).fullmatch(action) for pattern in self.not_data_actions)
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """One role assignment of an identity, with what its role allows.
-
-    ``conditional`` assignments depend on attributes that can't be judged from here.
-    """
-
-    role_name: str
-    scope: str
-    conditional: bool
-    permissions: tuple[Permission, ...]
-
-    def allows(self, action: str) -> bool:
-        """Whether the role grants the data action (its condition aside)."""
-        return any(permission.allows(action) for permission in self.permissions)
 
 
 class AccessReader:
@@ -83,8 +51,3 @@ class AccessReader:
         if key not in self._definitions:
             self._definitions[key] = await self._arm.get(definition_id, ROLE_VERSIONS)
         return self._definitions[key]
-
-
-@lru_cache(maxsize=512)
-def _pattern(pattern: str) -> re.Pattern[str]:
-    return re.compile(".*".join(re.escape(part) for part in pattern.split("*")), re.IGNORECASE | re.DOTALL)

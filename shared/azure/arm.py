@@ -67,9 +67,7 @@ class ArmReader:
             return answer
         raise Unreachable(SERVICE, path, "no api-version was given")
 
-    async def pages(
-        self, path: str, versions: tuple[str, ...], **parameters: str
-    ) -> AsyncIterator[tuple[Json, ...]]:
+    async def pages(self, path: str, versions: tuple[str, ...], **parameters: str) -> AsyncIterator[tuple[Json, ...]]:
         """The pages of a list, following ``nextLink`` on ARM's own host only."""
         page = await self.get(path, versions, **parameters)
         host = urlsplit(self._endpoint).hostname or ""

@@ -1,4 +1,4 @@
-"""Blobs: their properties and the lists of containers, with the monitor's own identity. Never their content."""
+"""Blobs: their properties and lists, with the monitor's own identity. Never their content."""
 
 from __future__ import annotations
 
@@ -47,9 +47,7 @@ class BlobReader:
             properties = await client.get_blob_properties()
         return _blob(address, properties)
 
-    async def pages(
-        self, address: ContainerAddress, page_size: int = 1_000
-    ) -> AsyncIterator[tuple[Blob, ...]]:
+    async def pages(self, address: ContainerAddress, page_size: int = 1_000) -> AsyncIterator[tuple[Blob, ...]]:
         """The blobs of a container with their metadata, a page at a time."""
         container = self._service(address.account).get_container_client(address.container)
         pages = container.list_blobs(include=["metadata", "copy"], results_per_page=page_size).by_page()
@@ -59,17 +57,12 @@ class BlobReader:
                     page = await anext(pages)
                 except StopAsyncIteration:
                     return
-                blobs = [
-                    _blob(BlobAddress(address.account, address.container, item.name), item)
-                    async for item in page
-                ]
+                blobs = [_blob(BlobAddress(address.account, address.container, item.name), item) async for item in page]
             yield tuple(blobs)
 
     def _service(self, account: str) -> BlobServiceClient:
         if account not in self._services:
-            self._services[account] = blob_service(
-                self._connection, self._connection.cloud.blob_host(account)
-            )
+            self._services[account] = blob_service(self._connection, self._connection.cloud.blob_host(account))
         return self._services[account]
 
 

@@ -82,9 +82,7 @@ class FixedScopeCredential:
 class Connection:
     """The session, the transport and the identity, made on first use and closed together."""
 
-    def __init__(
-        self, cloud: Cloud, client_id: str = "", session_factory: SessionFactory = open_session
-    ) -> None:
+    def __init__(self, cloud: Cloud, client_id: str = "", session_factory: SessionFactory = open_session) -> None:
         self.cloud = cloud
         self._client_id = client_id
         self._session_factory = session_factory

@@ -62,9 +62,7 @@ def describe(
     error: Exception, service: str, target: str, right: str = "", *, named_by_others: bool = False
 ) -> ServiceError:
     """The branch of :mod:`shared.errors` that ``error`` belongs to."""
-    answered = isinstance(error, HttpResponseError) and not isinstance(
-        error, DecodeError | IncompleteReadError
-    )
+    answered = isinstance(error, HttpResponseError) and not isinstance(error, DecodeError | IncompleteReadError)
     if answered and isinstance(error, HttpResponseError) and error.status_code is not None:
         return for_status(service, target, error.status_code, code_of(error), _text(error), right)
     if isinstance(error, ClientAuthenticationError):
@@ -74,9 +72,7 @@ def describe(
     return Unreachable(service, target, _text(error), right=right)
 
 
-def for_status(
-    service: str, target: str, status: int, code: str, detail: str, right: str = ""
-) -> ServiceError:
+def for_status(service: str, target: str, status: int, code: str, detail: str, right: str = "") -> ServiceError:
     """The branch for an HTTP status."""
     kind: type[ServiceError]
     if status in {401, 403}:

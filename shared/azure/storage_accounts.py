@@ -26,9 +26,7 @@ class StorageAccountReader:
     async def accounts(self, subscription: str) -> tuple[StorageAccount, ...]:
         """Every account of a subscription that the monitor may see."""
         path = f"/subscriptions/{subscription}/providers/Microsoft.Storage/storageAccounts"
-        return tuple(
-            StorageAccount.from_json(item) for item in await self._arm.everything(path, STORAGE_VERSIONS)
-        )
+        return tuple(StorageAccount.from_json(item) for item in await self._arm.everything(path, STORAGE_VERSIONS))
 
     async def container(self, account_id: str, container: str) -> Container:
         """A container's settings."""

@@ -14,7 +14,7 @@ from shared.addresses import SecretAddress
 from shared.azure.arm import ArmReader
 from shared.azure.connection import BoundedRetry, Connection
 from shared.azure.failures import asking, for_status
-from shared.errors import Gone, Unreachable
+from shared.errors import ServiceError, UnknownHost, Unreachable
 from shared.records.json_fields import mapping, text
 from shared.records.key_vault import SecretAttributes, Vault
 from shared.redaction import Secret
@@ -100,13 +100,13 @@ def _value(address: SecretAddress, right: str, status: int, body: str) -> Secret
 
 async def resolves(session: aiohttp.ClientSession, host: str, service: str) -> bool:
     """Whether ``host`` has an address; any answer at all, even a refused connection, says that it has."""
-    from shared.errors import ServiceError, UnknownHost
-
     try:
-        async with asking(service, host, named_by_others=True):
-            async with session.head(f"https://{host}/", allow_redirects=False):
-                return True
-    except (UnknownHost, Gone):
+        async with (
+            asking(service, host, named_by_others=True),
+            session.head(f"https://{host}/", allow_redirects=False),
+        ):
+            return True
+    except UnknownHost:
         return False
     except ServiceError:
         return True

@@ -54,9 +54,7 @@ class Vault:
                 AccessPolicy(
                     tenant_id=text(policy, "tenantId").lower(),
                     object_id=text(policy, "objectId").lower(),
-                    secrets=frozenset(
-                        right.lower() for right in texts(policy, "permissions", "secrets") or ()
-                    ),
+                    secrets=frozenset(right.lower() for right in texts(policy, "permissions", "secrets") or ()),
                 )
                 for policy in objects(properties, "accessPolicies")
             ),

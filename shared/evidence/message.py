@@ -1,0 +1,179 @@
+"""From a run's error message to a small typed reading.
+
+A message is ACR's own sentence around what another service said: .NET exception text, XML, JSON, with line
+breaks where somebody put them, cut off where somebody stopped. So nothing is parsed as a whole; codes and
+phrases are looked for wherever they stand (:mod:`shared.evidence.phrases`).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Final
+
+from shared.evidence.phrases import PHRASES, SERVICE_WORDS, STORAGE_REFUSALS, VAULT_REFUSALS, Service
+from shared.redaction import redact
+from shared.times import parse_http_date, parse_time
+
+# Longer texts are read at both ends: the refusal stands at the beginning, a trailing exception at the end.
+_LONGEST_READ: Final = 24_000
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A cause that the message names. ``rules`` has several where the live evidence has to choose."""
+
+    rules: tuple[str, ...]
+    usual: str
+    phrase: str
+
+    @property
+    def decides(self) -> bool:
+        """Whether the message names a single cause."""
+        return len(self.rules) == 1
+
+
+@dataclass(frozen=True, slots=True)
+class MessageReading:
+    """What a message says. ``text`` is the whole message without secrets.
+
+    ``claims`` come in the order in which they are believed. ``times`` are the token's start and end and the
+    moment of the refusal, as Storage wrote them.
+    """
+
+    text: str = ""
+    service: Service | None = None
+    statuses: tuple[int, ...] = ()
+    claims: tuple[Claim, ...] = ()
+    times: tuple[datetime | None, datetime | None, datetime | None] = (None, None, None)
+    host: str = ""
+    object_id: str = ""
+
+    def claims_rule(self, rule_id: str) -> bool:
+        """Whether the message names the rule, alone or among others."""
+        return any(rule_id in claim.rules for claim in self.claims)
+
+
+NO_MESSAGE: Final = MessageReading()
+
+_STATUS: Final = re.compile(
+    r"(?:status(?:\s?code)?|http(?:/\d(?:\.\d)?)?|code|error)[\"'\s:=(]{1,6}(\d{3})\b"
+    r"|\b(\d{3})[\s:(-]{1,3}(?:Forbidden|Unauthorized|Not\s?Found|Conflict|Bad\s?Request|Gone|Precondition|Too\s?Many)",
+    re.IGNORECASE,
+)
+_TIME_FRAME: Final = re.compile(
+    r"Start\s{0,5}\[([^\]]{4,60})\]\s{0,5}-\s{0,5}Expiry\s{0,5}\[([^\]]{4,60})\](?:\s{0,5}-\s{0,5}Current\s{0,5}\[([^\]]{4,60})\])?",
+    re.IGNORECASE,
+)
+_OUTSIDE_TIME_FRAME: Final = re.compile(
+    r"signature\s{1,5}not\s{1,5}valid\s{1,5}in\s{1,5}the\s{1,5}specified\s{1,5}time", re.IGNORECASE
+)
+_HOST: Final = re.compile(
+    r"\b([a-z0-9][a-z0-9-]{1,62}\.(?:blob\.|vault\.|vaultcore\.)[a-z0-9.-]{3,80}[a-z0-9])", re.IGNORECASE
+)
+_OBJECT_ID: Final = re.compile(r"\boid[=:\s'\"]{1,4}([0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})", re.IGNORECASE)
+
+
+@lru_cache(maxsize=2_048)
+def read_message(message: str) -> MessageReading:
+    """Reads ``message``; an empty one gives :data:`NO_MESSAGE`. Takes linear time, whatever the text."""
+    if not message.strip():
+        return NO_MESSAGE
+    whole = redact(message)
+    text = (
+        whole if len(whole) <= _LONGEST_READ else f"{whole[: _LONGEST_READ * 3 // 4]}\n{whole[-_LONGEST_READ // 4 :]}"
+    )
+    statuses = tuple(dict.fromkeys(int(first or second) for first, second in _STATUS.findall(text)))
+    lowered = text.lower()
+    host = _first(_HOST, text).lower() if ".blob." in lowered or ".vault" in lowered else ""
+    times = _times(text) if "expiry" in lowered else (None, None, None)
+    claims, service = _claims(text, lowered, host, times)
+    service = service or _service(text, host)
+    if not claims:
+        claims = _bare_refusal(service, statuses)
+    object_id = _first(_OBJECT_ID, text).lower() if "oid" in lowered else ""
+    return MessageReading(whole, service, statuses, claims, times, host, object_id)
+
+
+def _first(pattern: re.Pattern[str], text: str) -> str:
+    match = pattern.search(text)
+    return str(match.group(1)) if match else ""
+
+
+def _times(text: str) -> tuple[datetime | None, datetime | None, datetime | None]:
+    match = _TIME_FRAME.search(text)
+    if match is None:
+        return (None, None, None)
+    start, expiry, current = (_time(part) if part else None for part in match.groups())
+    return (start, expiry, current)
+
+
+def _time(text: str) -> datetime | None:
+    return parse_time(text) or parse_http_date(text)
+
+
+def _claims(
+    text: str, lowered: str, host: str, times: tuple[datetime | None, datetime | None, datetime | None]
+) -> tuple[tuple[Claim, ...], Service | None]:
+    claims: list[Claim] = []
+    service: Service | None = None
+    window = _OUTSIDE_TIME_FRAME.search(text) if "time" in lowered else None
+    if window or any(times):
+        claims.append(_time_claim(times, window.group() if window else "Start … Expiry"))
+        service = Service.STORAGE
+    covered: list[tuple[int, int]] = [window.span()] if window else []
+    for phrase in PHRASES:
+        match = phrase.find(text, lowered)
+        # A general sentence inside a special one that has spoken already adds nothing.
+        if match is None or any(start <= match.start() < end for start, end in covered):
+            continue
+        covered.append(match.span())
+        rules = phrase.rules
+        if set(rules) == {"ACRT207", "ACRT407"}:
+            rules = _whose_name(host, text)
+        service = service or phrase.service
+        claims.append(Claim(rules, phrase.usual, " ".join(match.group().split())[:200]))
+    # What decides is believed before what leaves a choice; within each, the order of the list.
+    return tuple(sorted(claims, key=lambda claim: not claim.decides)), service
+
+
+def _time_claim(times: tuple[datetime | None, datetime | None, datetime | None], phrase: str) -> Claim:
+    start, expiry, current = times
+    if current and expiry and current >= expiry:
+        return Claim(("ACRT301",), "", phrase)
+    if current and start and current < start:
+        return Claim(("ACRT302",), "", phrase)
+    return Claim(("ACRT301", "ACRT302"), "ACRT301", phrase)
+
+
+def _whose_name(host: str, text: str) -> tuple[str, ...]:
+    if ".vault" in host:
+        return ("ACRT207",)
+    if ".blob." in host:
+        return ("ACRT407",)
+    service = _service(text, host)
+    if service is Service.KEY_VAULT:
+        return ("ACRT207",)
+    return ("ACRT407",) if service is Service.STORAGE else ("ACRT207", "ACRT407")
+
+
+def _service(text: str, host: str) -> Service | None:
+    if ".vault" in host:
+        return Service.KEY_VAULT
+    if ".blob." in host:
+        return Service.STORAGE
+    return next((service for service, words in SERVICE_WORDS if words.search(text)), None)
+
+
+def _bare_refusal(service: Service | None, statuses: tuple[int, ...]) -> tuple[Claim, ...]:
+    """A 401 or 403 without a reason narrows the search down to its service, and decides nothing."""
+    refused = next((status for status in statuses if status in {401, 403}), None)
+    if refused is None:
+        return ()
+    if service is Service.KEY_VAULT:
+        return (Claim(VAULT_REFUSALS, "", f"{refused} from Key Vault"),)
+    if service is Service.STORAGE:
+        return (Claim(STORAGE_REFUSALS, "", f"{refused} from Storage"),)
+    return (Claim((*VAULT_REFUSALS, *STORAGE_REFUSALS), "", f"{refused}"),)
