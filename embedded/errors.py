@@ -33,7 +33,5 @@ class QueryError(EmbeddedError):
         self.problem = problem
         self.line = line
         self.column = column
-        where = (
-            "" if line is None else f"line {line}: " if column is None else f"line {line}, column {column}: "
-        )
+        where = "" if line is None else f"line {line}: " if column is None else f"line {line}, column {column}: "
         super().__init__(where + problem)

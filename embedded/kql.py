@@ -132,9 +132,7 @@ def _from_translation(error: Exception, text: _Text) -> QueryError:
         return QueryError(problem, line=text.line_of(name))
     if isinstance(error, duckdb_kql.KqlSchemaError):
         hint = f": {_shortened(error.hint)}" if error.hint else ""
-        return QueryError(
-            f"{error.name!r} doesn't fit the table's columns{hint}", line=text.line_of(error.name)
-        )
+        return QueryError(f"{error.name!r} doesn't fit the table's columns{hint}", line=text.line_of(error.name))
     return QueryError(_shortened(str(error)))
 
 

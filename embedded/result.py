@@ -29,9 +29,7 @@ class QueryResult:
         return [dict(zip(names, row, strict=True)) for row in self.rows]
 
 
-def from_duckdb(
-    names: Sequence[str], kusto_types: Sequence[str], rows: Iterable[Sequence[Any]]
-) -> QueryResult:
+def from_duckdb(names: Sequence[str], kusto_types: Sequence[str], rows: Iterable[Sequence[Any]]) -> QueryResult:
     """A result out of what DuckDB answered."""
     readers = [_READERS.get(kind, _as_is) for kind in kusto_types]
     return QueryResult(

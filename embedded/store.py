@@ -168,8 +168,7 @@ class EmbeddedStore:
     def _columns_as_sql(self) -> list[str]:
         # A row from before the column existed reads as Log Analytics would read it: '' for a string.
         return [
-            f"{_quoted(column.name)} {column.duckdb_type}"
-            + (" DEFAULT ''" if column.type == "string" else "")
+            f"{_quoted(column.name)} {column.duckdb_type}" + (" DEFAULT ''" if column.type == "string" else "")
             for column in self._table.columns
         ]
 
@@ -184,9 +183,7 @@ class EmbeddedStore:
 
         deadline = time.monotonic() + self._patience
         if not self._lock.acquire(timeout=self._patience):
-            raise StoreBusyError(
-                f"the findings in {self.path or MEMORY} stayed in use for {self._patience:g} s"
-            )
+            raise StoreBusyError(f"the findings in {self.path or MEMORY} stayed in use for {self._patience:g} s")
         try:
             if self._memory is not None:
                 with self._memory.cursor() as connection:
@@ -197,9 +194,7 @@ class EmbeddedStore:
                 connection.execute("SET TimeZone='UTC'")
                 yield connection
         except duckdb.Error as error:
-            raise StoreError(
-                f"the findings in {self.path or MEMORY} can't be used: {_first_line(error)}"
-            ) from error
+            raise StoreError(f"the findings in {self.path or MEMORY} can't be used: {_first_line(error)}") from error
         finally:
             self._lock.release()
 
@@ -224,8 +219,7 @@ class EmbeddedStore:
 def _tables(connection: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
     tables: dict[str, list[str]] = {}
     for table, column in connection.execute(
-        "SELECT table_name, column_name FROM duckdb_columns() WHERE NOT internal "
-        "ORDER BY table_name, column_index"
+        "SELECT table_name, column_name FROM duckdb_columns() WHERE NOT internal ORDER BY table_name, column_index"
     ).fetchall():
         tables.setdefault(table, []).append(column)
     return tables

@@ -187,9 +187,7 @@ async def _index(directory: Path) -> list[Function]:
 
 def _request(**content: object) -> SimpleNamespace:
     """What the proxy worker hands to the library: the message, and the classes to answer with."""
-    return SimpleNamespace(
-        request=SimpleNamespace(**content), properties={"host": "127.0.0.1", "protos": protos}
-    )
+    return SimpleNamespace(request=SimpleNamespace(**content), properties={"host": "127.0.0.1", "protos": protos})
 
 
 def _restore(directory: Path, environment: dict[str, str]) -> None:

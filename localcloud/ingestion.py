@@ -12,7 +12,7 @@ import json
 import zlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from aiohttp import web
 
@@ -49,8 +49,6 @@ class DataCollectionRule:
 class LogsIngestion:
     """The service behind one host of `*.ingest.monitor.azure.com`, or behind all of them without a `host`.
 
-    The rule, the host and the rights come from the world that it joins, unless they are given.
-
     rows             the rows taken, as they are stored; only the newest `keep` of them if that is given
     dropped_columns  columns that the stream lacks, whose values were dropped
     type_errors      values that don't fit their column, stored as null: what was wrong with them
@@ -60,9 +58,15 @@ class LogsIngestion:
 
     name = "ingestion"
 
+    @classmethod
+    def for_world(cls, world: World, **options: Any) -> Self:
+        """With the host and the rule that `world` names; `options` as for the class."""
+        rule = DataCollectionRule(world.dcr_immutable_id, world.dcr_id)
+        return cls(rule, host=world.ingestion_host, **options)
+
     def __init__(
         self,
-        rule: DataCollectionRule | None = None,
+        rule: DataCollectionRule,
         *,
         host: str | None = None,
         store: EmbeddedStore | None = None,
@@ -85,10 +89,6 @@ class LogsIngestion:
         self._clock = clock
         self._waiting: list[dict[str, Any]] = []
         self._writing = asyncio.Lock()
-
-    def join(self, world: World) -> None:
-        self.host = self.host or world.ingestion_host
-        self.rule = self.rule or DataCollectionRule(world.dcr_immutable_id, world.dcr_id)
 
     def owns(self, host: str) -> bool:
         return host == self.host if self.host else host.endswith(HOST_SUFFIX)
@@ -124,7 +124,7 @@ class LogsIngestion:
             return _error(405, "MethodNotAllowed", f"{request.method} is not supported.")
         if request.query.get("api-version") != API_VERSION:
             return _error(400, "InvalidApiVersion", f"The api-version has to be {API_VERSION}.")
-        if self.rule is None or parts[2] != self.rule.immutable_id:
+        if parts[2] != self.rule.immutable_id:
             return _error(404, "NotFound", f"Data collection rule with immutable Id '{parts[2]}' not found.")
         if not caller.may(PUBLISH_ROWS, self.rule.resource_id, data_action=True):
             return _error(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from aiohttp import web
 
@@ -26,15 +26,19 @@ _ATTRIBUTE_NAME = re.compile(r"[a-z0-9]+")
 class AlertTopic:
     """The service behind one host of `*.eventgrid.azure.net`, or behind all of them if `host` is not given.
 
-    `published` holds the events taken, in their order. The topic's resource id (for the rights on it) and its
-    host come from the world that it joins, unless they are given.
+    `published` holds the events taken, in their order.
     """
 
     name = "topic"
 
+    @classmethod
+    def for_world(cls, world: World) -> Self:
+        """With the host and the resource that `world` names."""
+        return cls(world.topic_id, host=world.topic_host)
+
     def __init__(
         self,
-        resource_id: str = "",
+        resource_id: str,
         *,
         host: str | None = None,
         audience: str = "https://eventgrid.azure.net",
@@ -43,10 +47,6 @@ class AlertTopic:
         self.published: list[dict[str, Any]] = []
         self.host = host
         self._audience = audience
-
-    def join(self, world: World) -> None:
-        self.host = self.host or world.topic_host
-        self.resource_id = self.resource_id or world.topic_id
 
     def owns(self, host: str) -> bool:
         return host == self.host if self.host else host.endswith(HOST_SUFFIX)
@@ -87,9 +87,7 @@ class AlertTopic:
         if not caller.may(SEND_EVENTS, self.resource_id, data_action=True):
             return _error(403, "Forbidden", "The principal is not authorized to publish to this topic.")
         if request.content_type != CONTENT_TYPE:
-            return _error(
-                415, "UnsupportedMediaType", f"The topic takes {CONTENT_TYPE}, not {request.content_type}."
-            )
+            return _error(415, "UnsupportedMediaType", f"The topic takes {CONTENT_TYPE}, not {request.content_type}.")
         return _too_large() if (request.content_length or 0) > BODY_LIMIT else None
 
 
@@ -105,9 +103,7 @@ def problem(event: object) -> str | None:
     for name in ("subject", "datacontenttype", "dataschema"):
         if event.get(name) is not None and (not isinstance(event[name], str) or not event[name]):
             return f"{name} is no text"
-    if event.get("time") is not None and (
-        not isinstance(event["time"], str) or not _is_timestamp(event["time"])
-    ):
+    if event.get("time") is not None and (not isinstance(event["time"], str) or not _is_timestamp(event["time"])):
         return "time is no RFC 3339 timestamp"
     for name in event.keys() - {"data", "data_base64"}:
         if not _ATTRIBUTE_NAME.fullmatch(name):
@@ -119,9 +115,7 @@ def problem(event: object) -> str | None:
 
 def _is_timestamp(text: str) -> bool:
     # RFC 3339 has a date, a time and an offset; a date alone is none.
-    return re.search(r"[Tt ]\d{2}:\d{2}:\d{2}.*(?:[Zz]|[+-]\d{2}:\d{2})$", text) is not None and bool(
-        parse_time(text)
-    )
+    return re.search(r"[Tt ]\d{2}:\d{2}:\d{2}.*(?:[Zz]|[+-]\d{2}:\d{2})$", text) is not None and bool(parse_time(text))
 
 
 def _too_large() -> web.Response:

@@ -112,9 +112,7 @@ def _run(queries: Mapping[str, str], tables: Sequence[Table], functions: Sequenc
     )
     if finished.returncode != 0:
         if "Cannot find module" in finished.stderr:
-            raise CheckerUnavailableError(
-                "@kusto/language-service-next is not installed: run `make .make/node`"
-            )
+            raise CheckerUnavailableError("@kusto/language-service-next is not installed: run `make .make/node`")
         raise RuntimeError(f"the KQL checker failed: {finished.stderr.strip()}")
     return json.loads(finished.stdout)
 
