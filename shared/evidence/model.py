@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
 from functools import cached_property
@@ -71,12 +71,30 @@ class Limits:
         return cls(settings.import_grace, settings.run_stuck_after, settings.expiry_warning)
 
 
+@dataclass(frozen=True, slots=True)
+class LostWrite:
+    """A write of a run after which there is no run to be read.
+
+    ``rejected`` says that ARM reported the write as failed. ``code`` and ``text`` are what the activity log holds
+    of it, empty while it holds nothing.
+    """
+
+    rejected: bool
+    correlation_id: str
+    code: str = ""
+    text: str = ""
+
+
 @dataclass(frozen=True)
 class Evidence:
     """Everything that one look found out.
 
-    A piece that was not part of the look is :data:`~shared.evidence.pieces.NOT_ASKED`. ``watchers`` are the
-    import pipelines that read the container of the blob, ``writers`` the export pipelines that write it.
+    A piece that was not part of the look is :data:`~shared.evidence.pieces.NOT_ASKED`. ``vault_refusal`` is the
+    code with which the vault refused the secret's value to the monitor itself (``SecretDisabled``). ``watchers``
+    are the import pipelines that read the container of the blob, ``writers`` the export pipelines that write it;
+    ``waiting_since`` is when the blob was first known to wait for an import, and ``runs_of_blob`` are the runs
+    that name it and began after it was written. ``event_time`` is the moment of the write that led here and
+    ``diagnosed_until`` the end of the run as it was diagnosed before.
     """
 
     now: datetime
@@ -95,6 +113,7 @@ class Evidence:
     vault: Piece[Vault] = NOT_ASKED
     vault_grants: Piece[tuple[Grant, ...]] = NOT_ASKED
     secret: Piece[SecretAttributes] = NOT_ASKED
+    vault_refusal: str = ""
     sas: SasToken | Malformed | Missing | Unavailable = NOT_ASKED
     probe: Piece[ProbeResult] = NOT_ASKED
     account: Piece[StorageAccount] = NOT_ASKED
@@ -107,10 +126,10 @@ class Evidence:
     writers: Piece[tuple[Pipeline, ...]] = NOT_ASKED
     runs_of_blob: Piece[tuple[PipelineRun, ...]] = NOT_ASKED
     waiting_since: datetime | None = None
-    later_success: bool = False
     artifacts: Piece[ArtifactFacts] = NOT_ASKED
-    known_principal_tenant: str = ""
-    extra: dict[str, object] = field(default_factory=dict)
+    lost_write: LostWrite | None = None
+    event_time: datetime | None = None
+    diagnosed_until: datetime | None = None
 
     @property
     def known_pipeline(self) -> Pipeline | None:

@@ -28,7 +28,7 @@ from shared.rules.model import (
     uses_sas,
     warned,
 )
-from shared.sas_token import SasKind, SasToken
+from shared.sas_token import SasToken
 
 _IN_POLICY: Final = Unavailable(
     "it is set in a stored access policy on the container, which the token only names", by_choice=True
