@@ -38,6 +38,8 @@ PATIENCE_SECONDS = 10.0
 
 # A query reads the findings and nothing else: no files, no network, no variables of the calling program.
 _CONFIGURATION = {"enable_external_access": "false", "python_enable_replacements": "false", "threads": "2"}
+# How DuckDB says that another process has the file: on Linux and macOS, on Windows.
+_LOCKED = ("Could not set lock", "being used by another process")
 # DuckDB's time for one JSON document grows faster than the document.
 _ROWS_PER_INSERT = 200
 
@@ -63,7 +65,7 @@ class EmbeddedStore:
             self._lock = threading.RLock()
         else:
             with _file_locks_guard:
-                self._lock = _file_locks[path]
+                self._lock = _file_locks[path.resolve()]
 
     @classmethod
     def open(cls, path: str | Path | None = None, *, patience: float = PATIENCE_SECONDS) -> Self:
@@ -205,7 +207,7 @@ class EmbeddedStore:
             try:
                 return duckdb.connect(str(self.path), read_only=not write, config=dict(_CONFIGURATION))
             except duckdb.IOException as error:
-                if "Could not set lock" not in str(error):
+                if not any(words in str(error) for words in _LOCKED):
                     raise
                 # Jitter, so that two processes that wait for each other don't keep meeting.
                 pause = random.uniform(0.005, 0.05)  # noqa: S311 - no secret
