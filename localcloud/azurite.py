@@ -33,6 +33,7 @@ ACCOUNT_POOL = (
 )
 LOOPBACK = "127.0.0.1"
 READY_WITHIN = 60.0
+COMPLAINTS = "stderr.txt"
 MAIN = Path(__file__).parent.parent / "node_modules" / "azurite" / "dist" / "src" / "blob" / "main.js"
 _DIE_WITH_PARENT = "data:text/javascript,process.stdin.on('close',()=>process.exit()).resume()"
 
@@ -53,16 +54,14 @@ class Azurite:
     @contextlib.asynccontextmanager
     async def start(cls) -> AsyncIterator[Azurite]:
         if not MAIN.exists():
-            raise AzuriteError(
-                f"{MAIN} is missing: run `make .make/node` (or `npm ci --ignore-scripts`) first"
-            )
+            raise AzuriteError(f"{MAIN} is missing: run `make .make/node` (or `npm ci --ignore-scripts`) first")
         authority = trustme.CA(key_type=trustme.KeyType.ECDSA)
         keys = {account: (new_account_key(), new_account_key()) for account in ACCOUNT_POOL}
         azurite = cls(_free_port(), keys, authority)
         with tempfile.TemporaryDirectory(prefix="azurite-") as folder:
             process = await azurite._launch(Path(folder))
             try:
-                await azurite._wait_until_ready(process)
+                await azurite._wait_until_ready(process, Path(folder) / COMPLAINTS)
                 yield azurite
             finally:
                 if process.returncode is None:
@@ -76,33 +75,38 @@ class Azurite:
         certificate.private_key_pem.write_to_path(str(key))
         self.authority.cert_pem.write_to_path(str(trusted))
         accounts = ";".join(f"{name}:{':'.join(keys)}" for name, keys in self.account_keys.items())
-        return await asyncio.create_subprocess_exec(
-            "node",
-            "--import",
-            _DIE_WITH_PARENT,
-            str(MAIN),
-            *("--blobHost", LOOPBACK, "--blobPort", str(self.port), "--location", str(folder)),
-            *("--cert", str(cert), "--key", str(key), "--oauth", "basic"),
-            *("--inMemoryPersistence", "--disableTelemetry", "--skipApiVersionCheck", "--silent"),
-            env={
-                "PATH": os.environ["PATH"],
-                "HOME": str(folder),
-                "AZURITE_ACCOUNTS": accounts,
-                "NODE_EXTRA_CA_CERTS": str(trusted),  # a copy reads its source from Azurite itself
-            },
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
+        with (folder / COMPLAINTS).open("wb") as complaints:
+            return await asyncio.create_subprocess_exec(
+                "node",
+                "--import",
+                _DIE_WITH_PARENT,
+                str(MAIN),
+                *("--blobHost", LOOPBACK, "--blobPort", str(self.port)),
+                *("--cert", str(cert), "--key", str(key), "--oauth", "basic"),
+                *("--inMemoryPersistence", "--disableTelemetry", "--skipApiVersionCheck", "--silent"),
+                env={
+                    "PATH": os.environ["PATH"],
+                    "HOME": str(folder),
+                    "AZURITE_ACCOUNTS": accounts,
+                    "NODE_EXTRA_CA_CERTS": str(trusted),  # a copy reads its source from Azurite itself
+                },
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=complaints,
+                cwd=folder,
+            )
 
-    async def _wait_until_ready(self, process: asyncio.subprocess.Process) -> None:
+    async def _wait_until_ready(self, process: asyncio.subprocess.Process, complaints: Path) -> None:
         give_up = time.monotonic() + READY_WITHIN
         while True:
             try:
                 _, writer = await asyncio.open_connection(LOOPBACK, self.port)
             except OSError:
-                if process.returncode is not None or time.monotonic() > give_up:
-                    raise AzuriteError(f"Azurite did not start (exit code {process.returncode})") from None
+                if process.returncode is not None:
+                    said = await asyncio.to_thread(complaints.read_text, encoding="utf-8", errors="replace")
+                    raise AzuriteError(f"Azurite did not start: {said}") from None
+                if time.monotonic() > give_up:
+                    raise AzuriteError(f"Azurite does not answer after {READY_WITHIN:.0f} s") from None
                 await asyncio.sleep(0.05)
             else:
                 writer.close()
@@ -121,12 +125,11 @@ class Azurite:
         claims = {
             "aud": "https://storage.azure.com",
             "iss": "https://sts.windows.net/00000000-0000-0000-0000-000000000000/",
+            "iat": moment - 300,
             "nbf": moment - 300,
             "exp": moment + 24 * 3600,
         }
-        return "Bearer " + jwt.encode(
-            claims, "the signature is not looked at by basic oauth", algorithm="HS256"
-        )
+        return "Bearer " + jwt.encode(claims, "the signature is not looked at by basic oauth", algorithm="HS256")
 
     def url(self, account: str) -> str:
         return f"https://{LOOPBACK}:{self.port}/{account}"

@@ -1,6 +1,6 @@
 """Event Grid's system topics: ARM writes and landed blobs, delivered at least once.
 
-An event is handed to each subscriber until it takes it; one that raises gets it again a little later, and after
+An event is handed to each subscriber until it takes it. One that raises gets it again a little later; after
 the last attempt the event goes to the dead letters. Order is not promised, as it isn't by Event Grid.
 """
 
@@ -99,9 +99,7 @@ class EventBus:
             if subscription.paused:
                 continue
             for _ in range(2 if self._behaviour.raises_events_twice else 1):
-                delivery = asyncio.create_task(
-                    self._deliver(event.in_schema(subscription.schema), subscription)
-                )
+                delivery = asyncio.create_task(self._deliver(event.in_schema(subscription.schema), subscription))
                 self._deliveries.add(delivery)
                 delivery.add_done_callback(self._deliveries.discard)
 

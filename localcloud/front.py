@@ -92,9 +92,7 @@ class Front:
             raise  # the client went away
         except Exception as error:  # noqa: BLE001
             self.broken.append(error)
-            return web.json_response(
-                {"error": {"code": "LocalCloudIsBroken", "message": repr(error)}}, status=500
-            )
+            return web.json_response({"error": {"code": "LocalCloudIsBroken", "message": repr(error)}}, status=500)
 
     async def _interfere(
         self, action: FaultAction, service: Service, request: web.Request, caller: Caller
@@ -115,9 +113,7 @@ class Front:
                 pass
         return _cut(request)
 
-    def _record(
-        self, service: Service, request: web.Request, caller: Caller, response: web.StreamResponse
-    ) -> None:
+    def _record(self, service: Service, request: web.Request, caller: Caller, response: web.StreamResponse) -> None:
         cut = request.transport is None or request.transport.is_closing()
         self.requests.append(
             RequestRecord(

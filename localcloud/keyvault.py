@@ -54,8 +54,7 @@ class KeyVaultService:
             if error.status == 401:
                 # The client asks without a token first, and learns here whose token is wanted.
                 response.headers["WWW-Authenticate"] = (
-                    f'Bearer authorization="https://login.windows.net/{vault.tenant_id}", '
-                    f'resource="{AUDIENCE}"'
+                    f'Bearer authorization="https://login.windows.net/{vault.tenant_id}", resource="{AUDIENCE}"'
                 )
         response.headers["x-ms-request-id"] = str(uuid.uuid4())
         response.headers["x-ms-keyvault-region"] = vault.location
@@ -75,9 +74,7 @@ class KeyVaultService:
         if version is None:
             raise VaultError(404, "SecretNotFound", secret_not_found(match[0].removeprefix("/secrets/")))
         if not version.enabled:
-            raise VaultError(
-                403, "Forbidden", "Operation get is not allowed on a disabled secret.", "SecretDisabled"
-            )
+            raise VaultError(403, "Forbidden", "Operation get is not allowed on a disabled secret.", "SecretDisabled")
         # An expired secret is given all the same: its dates are a note, and no lock.
         return _secret_json(vault, name, version)
 
@@ -155,10 +152,7 @@ class KeyVaultService:
 
     @staticmethod
     def _describe(caller: Caller) -> str:
-        return (
-            f"appid={caller.client_id};oid={caller.principal_id};"
-            f"iss=https://sts.windows.net/{caller.tenant_id}/"
-        )
+        return f"appid={caller.client_id};oid={caller.principal_id};iss=https://sts.windows.net/{caller.tenant_id}/"
 
 
 def _secret_json(vault: Vault, name: str, version: SecretVersion) -> dict[str, Any]:

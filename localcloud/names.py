@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import ipaddress
 import socket
 import ssl
@@ -58,7 +59,7 @@ def loopback_socket(address: tuple[object, ...]) -> socket.socket:
     family, kind, protocol, _, peer = address
     host = str(peer[0]) if isinstance(peer, tuple) else ""
     if not ipaddress.ip_address(host).is_loopback:
-        raise OSError(f"{host} is not on loopback, and the local cloud's clients reach nothing else")
+        raise OSError(errno.ENETUNREACH, f"{host} is not on loopback: the local cloud leads nowhere else")
     assert isinstance(family, int)
     assert isinstance(kind, int)
     assert isinstance(protocol, int)

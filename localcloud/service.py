@@ -95,11 +95,7 @@ class RequestLog(list[RequestRecord]):
 
     def matching(self, **expected: object) -> list[RequestRecord]:
         """The records whose fields have these values."""
-        return [
-            record
-            for record in self
-            if all(getattr(record, name) == value for name, value in expected.items())
-        ]
+        return [record for record in self if all(getattr(record, name) == value for name, value in expected.items())]
 
     def count(self, record: Any = None, /, **expected: object) -> int:
         """How many there are: ``count(service="arm", method="GET")``."""

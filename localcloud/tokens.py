@@ -48,9 +48,7 @@ class Tokens:
         """What a session sends that isn't the monitor's: a client can't pretend to be another network."""
         return {} if origin is Origin.MONITOR else {ORIGIN_HEADER: self._origins[origin]}
 
-    def issue(
-        self, principal: Principal, audience: str, *, lifetime: float = TOKEN_LIFETIME
-    ) -> tuple[str, int]:
+    def issue(self, principal: Principal, audience: str, *, lifetime: float = TOKEN_LIFETIME) -> tuple[str, int]:
         """The token and the second of its expiry; a negative lifetime gives one that is dead already."""
         issued_at = int(time.time())
         expires = issued_at + int(lifetime)
@@ -71,9 +69,7 @@ class Tokens:
 
     def caller(self, authorization: str | None, origin_header: str | None) -> Caller:
         """Who sends a request with these headers."""
-        origin = next(
-            (known for known, value in self._origins.items() if value == origin_header), Origin.MONITOR
-        )
+        origin = next((known for known, value in self._origins.items() if value == origin_header), Origin.MONITOR)
         address = ADDRESSES[origin]
         kind, _, token = (authorization or "").partition(" ")
         if kind.casefold() != "bearer":

@@ -45,9 +45,7 @@ def _matches(entry: ActivityEntry, terms: dict[tuple[str, str], str]) -> bool:
     for (name, operator), wanted in terms.items():
         if name == "eventtimestamp":
             moment = datetime.fromisoformat(wanted)
-            if (operator == "ge" and entry.timestamp < moment) or (
-                operator == "le" and entry.timestamp > moment
-            ):
+            if (operator == "ge" and entry.timestamp < moment) or (operator == "le" and entry.timestamp > moment):
                 return False
         elif name not in values:
             raise ArmError(400, "BadRequest", f"The $filter can't hold {name}.")

@@ -101,9 +101,7 @@ def _definition_json(role: RoleDefinition, request: ArmRequest) -> dict[str, Any
 
 
 def routes() -> list[Route]:
-    assignments, definitions = (
-        f"{_PROVIDER}{collection}" for collection in ("roleAssignments", "roleDefinitions")
-    )
+    assignments, definitions = (f"{_PROVIDER}{collection}" for collection in ("roleAssignments", "roleDefinitions"))
     reads_definition = "Microsoft.Authorization/roleDefinitions/read"
     one = definitions + "/{definition}"
     return [

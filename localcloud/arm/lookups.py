@@ -60,9 +60,7 @@ def run_of(request: ArmRequest) -> Run:
 
 
 def account_of(request: ArmRequest) -> StorageAccount:
-    return _find(
-        request, request.world.storage_accounts, request["account"], "Microsoft.Storage/storageAccounts"
-    )
+    return _find(request, request.world.storage_accounts, request["account"], "Microsoft.Storage/storageAccounts")
 
 
 def vault_of(request: ArmRequest) -> Vault:

@@ -69,9 +69,7 @@ def _pipeline_routes(direction: Direction) -> list[Route]:
 
     async def listing(request: ArmRequest) -> web.Response:
         pipelines = request.world.pipelines_of(registry_of(request), direction).values()
-        return page(
-            request, [pipeline_json(request.world, pipeline, request.api_version) for pipeline in pipelines]
-        )
+        return page(request, [pipeline_json(request.world, pipeline, request.api_version) for pipeline in pipelines])
 
     action = f"{REGISTRY_TYPE}/{direction}/read"
     collection = f"{REGISTRY}/{direction}"
@@ -122,9 +120,7 @@ async def _get_account(request: ArmRequest) -> web.Response:
 
 
 async def _list_accounts(request: ArmRequest) -> web.Response:
-    readable = in_subscription(
-        request, request.world.storage_accounts, "Microsoft.Storage/storageAccounts/read"
-    )
+    readable = in_subscription(request, request.world.storage_accounts, "Microsoft.Storage/storageAccounts/read")
     return page(request, [account_json(account) for account in readable])
 
 
@@ -167,9 +163,7 @@ def routes(azurite: AzuriteClient) -> list[Route]:
         Route("GET", SUBSCRIPTION, _get_subscription, "Microsoft.Resources/subscriptions/read", filters=True),
         Route("GET", REGISTRY, _get_registry, reads_registry, _registry_versions),
         *(
-            Route(
-                "GET", scope + registries, _list_registries, reads_registry, _registry_versions, filters=True
-            )
+            Route("GET", scope + registries, _list_registries, reads_registry, _registry_versions, filters=True)
             for scope in (SUBSCRIPTION, GROUP)
         ),
         *_pipeline_routes(Direction.EXPORT),
@@ -184,10 +178,7 @@ def routes(azurite: AzuriteClient) -> list[Route]:
             _pipeline_versions,
         ),
         Route("GET", VAULT, _get_vault, reads_vault),
-        *(
-            Route("GET", scope + vaults, _list_vaults, reads_vault, filters=True)
-            for scope in (SUBSCRIPTION, GROUP)
-        ),
+        *(Route("GET", scope + vaults, _list_vaults, reads_vault, filters=True) for scope in (SUBSCRIPTION, GROUP)),
         Route("GET", VAULT + "/secrets/{secret}", _get_secret, "Microsoft.KeyVault/vaults/secrets/read"),
         Route("GET", ACCOUNT, _get_account, reads_account),
         *(

@@ -100,9 +100,7 @@ def run_json(run: Run, api_version: str) -> dict[str, Any]:
         response = dict(run.response)
         for end in ("source", "target"):
             if end in response and api_version < MANAGED_IDENTITY_SINCE:
-                response[end] = {
-                    name: value for name, value in response[end].items() if name != "storageAccessMode"
-                }
+                response[end] = {name: value for name, value in response[end].items() if name != "storageAccessMode"}
         properties["response"] = response
     if run.force_update_tag is not None:
         properties["forceUpdateTag"] = run.force_update_tag

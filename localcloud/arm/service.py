@@ -82,9 +82,7 @@ class ArmService:
                 return route, match.groupdict()
             methods.add(route.method)
         if methods:
-            raise ArmError(
-                405, "HttpMethodNotAllowed", f"The requested resource does not support {request.method}."
-            )
+            raise ArmError(405, "HttpMethodNotAllowed", f"The requested resource does not support {request.method}.")
         raise ArmError(404, "InvalidResourceType", f"The local cloud has no resource type at {path}.")
 
     def _check_right(self, route: Route, request: ArmRequest) -> None:

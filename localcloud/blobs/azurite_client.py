@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Self
 
 import aiohttp
 from multidict import CIMultiDictProxy
+from yarl import URL
 
 from localcloud.azurite import Azurite
+from localcloud.sas import shared_key
+from localcloud.world.clock import http_date, now
 
 API_VERSION = "2024-11-04"
+ACL_QUERY = {"comp": "acl", "restype": "container"}
 
 
 class AzuriteClient:
@@ -40,3 +45,33 @@ class AzuriteClient:
                 return None
             answer.raise_for_status()
             return answer.headers
+
+    async def container_acl(self, account: str, container: str) -> bytes:
+        """The stored access policies, as XML."""
+        url = f"{self.azurite.url(account)}/{container}?restype=container&comp=acl"
+        headers = self.signed("GET", account, f"/{account}/{container}", ACL_QUERY)
+        async with self.session.get(url, headers=headers) as answer:
+            answer.raise_for_status()
+            return await answer.read()
+
+    def signed(
+        self,
+        method: str,
+        account: str,
+        path: str,
+        query: Mapping[str, str],
+        headers: Mapping[str, str] | None = None,
+        length: int = 0,
+    ) -> dict[str, str]:
+        """Azurite gives access policies to the account's key alone, and not to any token."""
+        complete = {**(headers or {}), "x-ms-version": API_VERSION, "x-ms-date": http_date(now())}
+        key = self.azurite.account_keys[account][0]
+        complete["Authorization"] = shared_key(account, key, method, path, query, complete, length)
+        return complete
+
+    async def blob_size(self, account: str, path: str) -> int:
+        """Of the blob at this path below the account."""
+        async with self.session.head(
+            URL(f"{self.azurite.url(account)}{path}", encoded=True), headers=self.headers
+        ) as answer:
+            return int(answer.headers.get("Content-Length", "0"))

@@ -35,9 +35,7 @@ class RoleDefinition:
     custom: bool = False
 
     def permits(self, action: str, *, data: bool) -> bool:
-        granted, taken = (
-            (self.data_actions, self.not_data_actions) if data else (self.actions, self.not_actions)
-        )
+        granted, taken = (self.data_actions, self.not_data_actions) if data else (self.actions, self.not_actions)
         return _any_matches(granted, action) and not _any_matches(taken, action)
 
 
@@ -62,9 +60,7 @@ _STORAGE = "Microsoft.Storage/storageAccounts/blobServices"
 
 BUILT_IN_ROLES = (
     RoleDefinition("Owner", "8e3af657-a8ff-443c-a75c-2fe8c4bcb635", ("*",)),
-    RoleDefinition(
-        "Contributor", "b24988ac-6180-42a0-ab88-20f7382dd24c", ("*",), ("Microsoft.Authorization/*/Write",)
-    ),
+    RoleDefinition("Contributor", "b24988ac-6180-42a0-ab88-20f7382dd24c", ("*",), ("Microsoft.Authorization/*/Write",)),
     RoleDefinition("Reader", "acdd72a7-3385-48ef-bd42-f606fba81ae7", ("*/read",)),
     RoleDefinition(
         "Container Registry Transfer Pipeline Contributor",
@@ -162,9 +158,7 @@ class AccessControl:
         for role in self.definitions:
             if name_or_id.casefold() in {role.name.casefold(), role.id.casefold()}:
                 return role
-        raise KeyError(
-            f"no role {name_or_id!r}; known are {', '.join(role.name for role in self.definitions)}"
-        )
+        raise KeyError(f"no role {name_or_id!r}; known are {', '.join(role.name for role in self.definitions)}")
 
     def assign(
         self,
@@ -179,9 +173,7 @@ class AccessControl:
         definition = self.definition(role) if isinstance(role, str) else role
         if definition not in self.definitions:
             self.definitions.append(definition)
-        assignment = RoleAssignment(
-            definition, principal_id, scope, principal_type, condition, condition_holds
-        )
+        assignment = RoleAssignment(definition, principal_id, scope, principal_type, condition, condition_holds)
         self.assignments.append(assignment)
         return assignment
 
@@ -215,9 +207,7 @@ class AccessControl:
 
     def allows(self, principal_id: str, action: str, scope: str, data: bool = False) -> bool:
         return any(
-            assignment.covers(scope)
-            and assignment.condition_holds
-            and assignment.role.permits(action, data=data)
+            assignment.covers(scope) and assignment.condition_holds and assignment.role.permits(action, data=data)
             for assignment in self.assigned_to(principal_id)
         )
 

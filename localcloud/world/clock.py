@@ -11,9 +11,7 @@ def now() -> datetime:
 
 def seven_digits(moment: datetime) -> str:
     """``2026-01-20T15:50:45.8114356+00:00``: the registry service writes 100 ns ticks."""
-    return (
-        f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{moment.microsecond:06d}{moment.microsecond % 10}+00:00"
-    )
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{moment.microsecond:06d}{moment.microsecond % 10}+00:00"
 
 
 def zulu(moment: datetime) -> str:

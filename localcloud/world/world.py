@@ -18,6 +18,11 @@ from localcloud.world.vaults import AccessPolicy, Vault
 MONITOR_GROUP = "acr-transfer-monitor"
 TRANSFER_GROUP = "transfer"
 STATE_ACCOUNT = "monitorstate"
+OPERATOR_ROLES = (
+    "Reader",
+    "Container Registry Transfer Pipeline Contributor",
+    "Storage Blob Data Owner",
+)
 
 
 @dataclass(slots=True)
@@ -63,25 +68,21 @@ class World:
         self.access.assign(self.monitor.id, "Reader", subscription)
         self.access.assign(self.monitor.id, "Monitoring Metrics Publisher", self.dcr_id)
         self.access.assign(self.monitor.id, "EventGrid Data Sender", self.topic_id)
-        for role in ("Container Registry Transfer Pipeline Contributor", "Contributor"):
-            self.access.assign(self.operator.id, role, subscription, principal_type="User")
+        for role in OPERATOR_ROLES:
+            self.access.assign(self.operator.id, role, "/", principal_type="User")
         state = self.add_storage_account(STATE_ACCOUNT, resource_group=MONITOR_GROUP, monitored=False)
         state.raises_events = False
         self.access.assign(self.monitor.id, "Storage Blob Data Contributor", state.id)
 
     @property
     def dcr_id(self) -> str:
-        return self.resource_id(
-            "Microsoft.Insights/dataCollectionRules", "acr-transfer-findings", MONITOR_GROUP
-        )
+        return self.resource_id("Microsoft.Insights/dataCollectionRules", "acr-transfer-findings", MONITOR_GROUP)
 
     @property
     def topic_id(self) -> str:
         return self.resource_id("Microsoft.EventGrid/topics", "acr-transfer-alerts", MONITOR_GROUP)
 
-    def resource_id(
-        self, resource_type: str, name: str, resource_group: str, subscription: str | None = None
-    ) -> str:
+    def resource_id(self, resource_type: str, name: str, resource_group: str, subscription: str | None = None) -> str:
         return (
             f"/subscriptions/{subscription or self.subscription_id}/resourceGroups/{resource_group}"
             f"/providers/{resource_type}/{name}"
@@ -99,9 +100,7 @@ class World:
         self, name: str, *, sku: str = "Premium", subscription: str | None = None,
         resource_group: str = TRANSFER_GROUP,
     ) -> Registry:  # fmt: skip
-        identifier = self.resource_id(
-            "Microsoft.ContainerRegistry/registries", name, resource_group, subscription
-        )
+        identifier = self.resource_id("Microsoft.ContainerRegistry/registries", name, resource_group, subscription)
         registry = Registry(name, identifier, subscription or self.subscription_id, resource_group, sku=sku)
         self.registries[name.casefold()] = registry
         return registry
@@ -129,9 +128,7 @@ class World:
         resource_group: str = TRANSFER_GROUP,
     ) -> Vault:  # fmt: skip
         identifier = self.resource_id("Microsoft.KeyVault/vaults", name, resource_group, subscription)
-        vault = Vault(
-            name, identifier, subscription or self.subscription_id, resource_group, self.tenant_id, rbac=rbac
-        )
+        vault = Vault(name, identifier, subscription or self.subscription_id, resource_group, self.tenant_id, rbac=rbac)
         self.vaults[name.casefold()] = vault
         return vault
 
@@ -222,9 +219,7 @@ class World:
         if home.rbac:
             self.access.revoke(identity.id, "Key Vault Secrets User", home.id)
         else:
-            home.access_policies = [
-                policy for policy in home.access_policies if policy.object_id != identity.id
-            ]
+            home.access_policies = [policy for policy in home.access_policies if policy.object_id != identity.id]
 
     def allow_secret_reading(self, vault: Vault | str, secret: str | None = None) -> None:
         """Let the monitor read secrets' values: what ``SAS_INSPECTION=value`` needs."""
