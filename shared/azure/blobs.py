@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Any, Final
 
+from azure.core.credentials import AzureSasCredential
+from azure.core.exceptions import HttpResponseError
 from azure.storage.blob import BlobProperties
 from azure.storage.blob.aio import BlobServiceClient, LinearRetry
 
 from shared.addresses import BlobAddress, ContainerAddress
 from shared.azure.connection import Connection
-from shared.azure.failures import asking
+from shared.azure.failures import asking, code_of
 from shared.records.storage import Blob
+from shared.redaction import Secret, redact
 from shared.version import MONITOR_VERSION
 
 SERVICE: Final = "Storage"
 READ_RIGHT: Final = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read"
 # Not the SDK's newest: sovereign clouds get storage versions late, and nothing newer is needed.
 API_VERSION: Final = "2021-12-02"
+
+
+@dataclass(frozen=True, slots=True)
+class TokenAnswer:
+    """What storage answered to a token: ``code`` is empty if it was let in."""
+
+    status: int
+    code: str
+    detail: str
 
 
 def blob_service(connection: Connection, host: str) -> BlobServiceClient:
@@ -59,6 +72,27 @@ class BlobReader:
                     return
                 blobs = [_blob(BlobAddress(address.account, address.container, item.name), item) async for item in page]
             yield tuple(blobs)
+
+    async def try_token(self, address: ContainerAddress, token: Secret) -> TokenAnswer:
+        """What one List with a pipeline's own token is answered. The token goes to its own account only."""
+        service = BlobServiceClient(
+            f"https://{self._connection.cloud.blob_host(address.account)}",
+            credential=AzureSasCredential(token.reveal()),
+            transport=self._connection.transport(),
+            api_version=API_VERSION,
+            retry_policy=LinearRetry(backoff=1, retry_total=1, random_jitter_range=0),
+        )
+        async with asking(SERVICE, str(address), "list with the pipeline's token", named_by_others=True):
+            try:
+                pages = service.get_container_client(address.container).list_blobs(results_per_page=1).by_page()
+                await anext(pages)
+            except StopAsyncIteration:
+                return TokenAnswer(200, "", "")
+            except HttpResponseError as refusal:
+                if refusal.status_code is None or refusal.status_code >= 500 or refusal.status_code == 429:
+                    raise
+                return TokenAnswer(refusal.status_code, code_of(refusal), redact(str(refusal.message))[:2_000])
+        return TokenAnswer(200, "", "")
 
     def _service(self, account: str) -> BlobServiceClient:
         if account not in self._services:

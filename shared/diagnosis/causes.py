@@ -1,0 +1,132 @@
+"""Names the one root cause of a failed run.
+
+What decides, in this order:
+
+1. a code, phrase or time in the run's message that stands for a single cause: it speaks of the moment of the
+   failure, whatever a look says now;
+2. where the message leaves a choice (``403 Forbidden``), the first of its candidates that the live evidence
+   finds broken, in the order in which the service takes its steps;
+3. where the message says nothing, the first step that the live evidence finds broken, of the service that
+   the message speaks of;
+4. what the message usually means, unless the live evidence has just seen that it does not hold;
+5. the only candidate that could not be ruled out;
+6. otherwise nothing is known: ``ACRT199``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from shared.evidence.message import Claim
+from shared.evidence.model import Evidence
+from shared.evidence.phrases import Service
+from shared.records.transfer import Direction, StorageAccessMode
+from shared.rules.catalogue import CATALOGUE
+from shared.rules.model import Confidence, Outcome, Rule, Step, Verdict
+
+CAUSE_UNKNOWN: Final = "ACRT199"
+
+_STEPS_OF_SERVICE: Final[Mapping[Service, frozenset[Step]]] = {
+    Service.KEY_VAULT: frozenset({Step.VAULT}),
+    Service.STORAGE: frozenset({Step.TOKEN, Step.NETWORK, Step.CONTAINER, Step.BLOB}),
+    Service.REGISTRY: frozenset({Step.PIPELINE, Step.ARTIFACTS}),
+    Service.ARM: frozenset({Step.PIPELINE}),
+    Service.IDENTITY: frozenset({Step.PIPELINE, Step.VAULT}),
+}
+# These two name each other's storage access mode.
+_SAS_ONLY: Final = frozenset(rule_id for rule_id in CATALOGUE if rule_id.startswith(("ACRT30", "ACRT31", "ACRT20")))
+_IDENTITY_ONLY: Final = frozenset({"ACRT351"})
+_BOTH_MODES: Final = frozenset({"ACRT209"})
+_EXPORT_ONLY: Final = frozenset({"ACRT116", "ACRT403", "ACRT408", "ACRT601", "ACRT602", "ACRT605"})
+_IMPORT_ONLY: Final = frozenset({"ACRT402", "ACRT404", "ACRT606", "ACRT406"})
+
+
+@dataclass(frozen=True, slots=True)
+class RootCause:
+    """The rule that names the cause, how sure that is, and what it rests on."""
+
+    rule: Rule
+    confidence: Confidence
+    basis: str
+
+
+def root_cause(evidence: Evidence, verdicts: Mapping[str, Verdict]) -> RootCause:
+    """The one root cause of a failed run, ``ACRT199`` if nothing names one."""
+    broken = [rule for rule in in_order_of_use(verdicts) if verdicts[rule.id].outcome is Outcome.FAIL and rule.causes]
+    claims = [possible for claim in evidence.message.claims if (possible := _possible(claim, evidence))]
+    for claim in claims:
+        if claim.decides:
+            return _named_by_message(CATALOGUE[claim.rules[0]], verdicts, claim)
+    for claim in claims:
+        for rule in broken:
+            if rule.id in claim.rules:
+                return _seen(rule, verdicts, f"the message ('{claim.phrase}') and a live check")
+    if not claims:
+        found = _first_broken(evidence, broken)
+        if found is not None:
+            return _seen(found, verdicts, "a live check; the message names no cause")
+    for claim in claims:
+        usual = CATALOGUE.get(claim.usual)
+        if usual is not None and _outcome(verdicts, usual.id) is not Outcome.PASS:
+            return RootCause(usual, Confidence.LIKELY, f"what the message ('{claim.phrase}') usually means")
+    for claim in claims:
+        left = [rule_id for rule_id in claim.rules if _outcome(verdicts, rule_id) is Outcome.UNKNOWN]
+        ruled_out = [rule_id for rule_id in claim.rules if _outcome(verdicts, rule_id) is Outcome.PASS]
+        if len(left) == 1 and ruled_out and left[0] in CATALOGUE:
+            basis = f"the message ('{claim.phrase}') after {', '.join(ruled_out)} were ruled out"
+            return RootCause(CATALOGUE[left[0]], Confidence.LIKELY, basis)
+    return RootCause(CATALOGUE[CAUSE_UNKNOWN], Confidence.POSSIBLE, "nothing in the message or the live evidence")
+
+
+def in_order_of_use(rule_ids: Iterable[str]) -> list[Rule]:
+    """The rules in the order in which the service takes its steps, by id within a step."""
+    return sorted((CATALOGUE[rule_id] for rule_id in rule_ids), key=lambda rule: (rule.step, rule.id))
+
+
+def ruled_out(verdicts: Mapping[str, Verdict]) -> list[str]:
+    """The causes that a live look has excluded."""
+    return [r.id for r in in_order_of_use(verdicts) if r.causes and verdicts[r.id].outcome is Outcome.PASS]
+
+
+def _possible(claim: Claim, evidence: Evidence) -> Claim | None:
+    """The claim without the causes that this kind of run can't have; ``None`` if none is left."""
+    rules = tuple(rule_id for rule_id in claim.rules if rule_id in CATALOGUE and _fits(rule_id, evidence))
+    if not rules:
+        return None
+    return Claim(rules, claim.usual if claim.usual in rules else "", claim.phrase)
+
+
+def _fits(rule_id: str, evidence: Evidence) -> bool:
+    mode = evidence.access_mode
+    if mode is StorageAccessMode.MANAGED_IDENTITY and rule_id in _SAS_ONLY - _BOTH_MODES:
+        return False
+    if mode is StorageAccessMode.SAS_TOKEN and rule_id in _IDENTITY_ONLY:
+        return False
+    if evidence.direction is Direction.EXPORT and rule_id in _IMPORT_ONLY:
+        return False
+    return not (evidence.direction is Direction.IMPORT and rule_id in _EXPORT_ONLY)
+
+
+def _named_by_message(rule: Rule, verdicts: Mapping[str, Verdict], claim: Claim) -> RootCause:
+    verdict = verdicts.get(rule.id)
+    if verdict is not None and verdict.outcome is Outcome.FAIL and verdict.confidence is Confidence.CONFIRMED:
+        return RootCause(rule, Confidence.CONFIRMED, f"the message ('{claim.phrase}') and a live check")
+    return RootCause(rule, Confidence.LIKELY, f"the message ('{claim.phrase}')")
+
+
+def _first_broken(evidence: Evidence, broken: list[Rule]) -> Rule | None:
+    service = evidence.message.service
+    if service is None:
+        return broken[0] if broken else None
+    return next((rule for rule in broken if rule.step in _STEPS_OF_SERVICE[service]), None)
+
+
+def _seen(rule: Rule, verdicts: Mapping[str, Verdict], basis: str) -> RootCause:
+    return RootCause(rule, verdicts[rule.id].confidence, basis)
+
+
+def _outcome(verdicts: Mapping[str, Verdict], rule_id: str) -> Outcome:
+    verdict = verdicts.get(rule_id)
+    return verdict.outcome if verdict is not None else Outcome.UNKNOWN

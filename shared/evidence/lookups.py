@@ -1,0 +1,216 @@
+"""Single pieces of evidence, cached for a short time where many events ask for the same."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, TypeVar
+
+from shared.addresses import ContainerAddress, SecretAddress
+from shared.azure.readers import Azure
+from shared.cache import Cache
+from shared.errors import Gone, ServiceError, UnknownHost
+from shared.evidence.pieces import Missing, Piece, Unavailable
+from shared.records.access import Grant
+from shared.records.key_vault import SecretAttributes, Vault
+from shared.records.storage import Container, StorageAccount
+from shared.records.transfer import Direction, Pipeline, PipelineRun, Registry
+from shared.settings import Settings
+
+Value = TypeVar("Value")
+
+# Which registries a subscription holds changes rarely, and a new one is also found by its first event.
+_KEEP_REGISTRY_LIST: Final = timedelta(minutes=10)
+
+
+async def piece(asked: Awaitable[Value], what: str) -> Piece[Value]:
+    """The answer, or :class:`Missing` where it is gone, or :class:`Unavailable` with the reason."""
+    try:
+        return await asked
+    except (Gone, UnknownHost):
+        return Missing(what)
+    except ServiceError as error:
+        return Unavailable.because(error)
+
+
+async def within(deadline: float, asked: Awaitable[Value], target: str) -> Value | Unavailable:
+    """The answer, unless the event loop's clock passes ``deadline`` first."""
+    try:
+        async with asyncio.timeout_at(deadline):
+            return await asked
+    except TimeoutError:
+        return Unavailable("there was no answer in the time that one event has", target, passing=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Watchers:
+    """Who reads and who writes a container; ``open_ends`` is the first registry that could not be asked."""
+
+    importers: tuple[Pipeline, ...]
+    exporters: tuple[Pipeline, ...]
+    open_ends: Unavailable | None
+
+
+class Lookups:
+    """Asks for one piece at a time. ``read_after`` makes a cached answer count only if it is younger."""
+
+    def __init__(self, azure: Azure, settings: Settings) -> None:
+        self._azure = azure
+        self._settings = settings
+        self._cache: Cache[Any] = Cache()
+        self._registry_lists: Cache[tuple[str, ...]] = Cache(_KEEP_REGISTRY_LIST)
+
+    async def _cached(
+        self, key: tuple[str, ...], load: Callable[[], Awaitable[Value]], after: datetime | None
+    ) -> Value:
+        answer: Value = await self._cache.get(key, load, read_after=after)
+        return answer
+
+    async def pipeline(self, pipeline_id: str, after: datetime | None = None) -> Piece[Pipeline]:
+        """A pipeline."""
+        reader = self._azure.registries
+        asked = self._cached(("pipeline", pipeline_id.lower()), lambda: reader.pipeline(pipeline_id), after)
+        return await piece(asked, f"pipeline {pipeline_id}")
+
+    async def registry(self, registry_id: str, after: datetime | None = None) -> Piece[Registry]:
+        """A registry."""
+        reader = self._azure.registries
+        asked = self._cached(("registry", registry_id), lambda: reader.registry(registry_id), after)
+        return await piece(asked, f"registry {registry_id}")
+
+    async def vault(self, name: str, subscription: str, after: datetime | None = None) -> Piece[Vault]:
+        """A vault by its name: a configured one, or one that the monitor sees in the registry's subscription."""
+
+        async def find() -> Vault | Missing | Unavailable:
+            reader = self._azure.vaults
+            known = next((i for i in self._settings.key_vaults if i.endswith(f"/{name.lower()}")), "")
+            if known:
+                found = await piece(reader.vault(known), f"key vault '{name}'")
+            else:
+                found = await piece(_by_name(reader.vaults(subscription), name), f"key vault '{name}'")
+            if not isinstance(found, Missing) or not await reader.exists(name):
+                return found
+            return _not_visible("key vault", name, subscription, "KEY_VAULTS", "Microsoft.KeyVault/vaults/read")
+
+        return await self._cached(("vault", name, subscription), find, after)
+
+    async def account(self, name: str, subscription: str, after: datetime | None = None) -> Piece[StorageAccount]:
+        """A storage account by its name, found like a vault."""
+
+        async def find() -> StorageAccount | Missing | Unavailable:
+            reader = self._azure.storage_accounts
+            known = next((i for i in self._settings.storage_accounts if i.endswith(f"/{name.lower()}")), "")
+            if known:
+                found = await piece(reader.account(known), f"storage account '{name}'")
+            else:
+                found = await piece(_by_name(reader.accounts(subscription), name), f"storage account '{name}'")
+            if not isinstance(found, Missing) or not await reader.exists(name):
+                return found
+            right = "Microsoft.Storage/storageAccounts/read"
+            return _not_visible("storage account", name, subscription, "STORAGE_ACCOUNTS", right)
+
+        return await self._cached(("account", name, subscription), find, after)
+
+    async def secret(
+        self, vault: Vault, address: SecretAddress, after: datetime | None = None
+    ) -> Piece[SecretAttributes]:
+        """A secret's attributes."""
+        reader = self._azure.vaults
+        key = ("secret", vault.id, address.secret)
+        asked = self._cached(key, lambda: reader.secret_attributes(vault.id, address.secret), after)
+        return await piece(asked, f"secret '{address.secret}' of key vault '{vault.name}'")
+
+    async def container(
+        self, account: StorageAccount, address: ContainerAddress, after: datetime | None = None
+    ) -> Piece[Container]:
+        """A container's settings."""
+        reader = self._azure.storage_accounts
+        key = ("container", account.id, address.container)
+        asked = self._cached(key, lambda: reader.container(account.id, address.container), after)
+        return await piece(asked, f"container '{address.container}' of storage account '{account.name}'")
+
+    async def grants(
+        self, scope: str, principals: tuple[str, ...], after: datetime | None = None
+    ) -> Piece[tuple[Grant, ...]]:
+        """The roles that any of a pipeline's identities holds at ``scope``."""
+        found: list[Grant] = []
+        for principal in principals:
+            key = ("grants", scope, principal)
+            asked = self._cached(key, lambda who=principal: self._azure.access.grants(scope, who), after)  # type: ignore[misc]
+            grants = await piece(asked, f"scope {scope}")
+            if not isinstance(grants, tuple):
+                return grants
+            found += grants
+        return tuple(found)
+
+    async def runs_of(self, registry_id: str, after: datetime | None = None) -> Piece[tuple[PipelineRun, ...]]:
+        """The import runs of a registry."""
+
+        async def load() -> tuple[PipelineRun, ...]:
+            pages = self._azure.registries.run_pages(registry_id)
+            return tuple([run async for page in pages for run in page if run.direction is Direction.IMPORT])
+
+        return await piece(self._cached(("runs", registry_id), load, after), f"registry {registry_id}")
+
+    async def monitored_registries(self) -> tuple[str, ...]:
+        """The ids of all registries that the settings name, those of whole subscriptions included.
+
+        Raises a :class:`~shared.errors.ServiceError` if a subscription can't be listed.
+        """
+        found = list(self._settings.registries)
+        for subscription in self._settings.subscriptions:
+
+            async def load(wanted: str = subscription) -> tuple[str, ...]:
+                return tuple(registry.id for registry in await self._azure.registries.registries(wanted))
+
+            found += await self._registry_lists.get(subscription, load)
+        return tuple(dict.fromkeys(found))
+
+    async def pipelines_of(
+        self, registry_id: str, direction: Direction, after: datetime | None = None
+    ) -> Piece[tuple[Pipeline, ...]]:
+        """A registry's pipelines of one direction."""
+        reader = self._azure.registries
+        key = ("pipelines", registry_id, str(direction))
+        asked = self._cached(key, lambda: reader.pipelines(registry_id, direction), after)
+        return await piece(asked, f"registry {registry_id}")
+
+    async def all_pipelines(self, after: datetime | None = None) -> tuple[tuple[Pipeline, ...], Unavailable | None]:
+        """Every pipeline of every monitored registry, and the first reason why some could not be read."""
+        try:
+            registries = await self.monitored_registries()
+        except ServiceError as error:
+            return (), Unavailable.because(error)
+        answers = await asyncio.gather(
+            *(self.pipelines_of(registry, direction, after) for registry in registries for direction in Direction)
+        )
+        pipelines = tuple(pipeline for answer in answers if isinstance(answer, tuple) for pipeline in answer)
+        open_ends = next((answer for answer in answers if isinstance(answer, Unavailable)), None)
+        gone = next((answer for answer in answers if isinstance(answer, Missing)), None)
+        if open_ends is None and gone is not None:
+            open_ends = Unavailable(
+                f"{gone.what} is not there", gone.what, "Microsoft.ContainerRegistry/registries/read"
+            )
+        return pipelines, open_ends
+
+
+async def _by_name(asked: Awaitable[tuple[Any, ...]], name: str) -> Any:
+    items = await asked
+    found = next((item for item in items if item.name.lower() == name.lower()), None)
+    return found if found is not None else Missing(name)
+
+
+def _not_visible(kind: str, name: str, subscription: str, setting: str, right: str) -> Unavailable:
+    return Unavailable(
+        f"{kind} '{name}' exists, but the monitor does not see it in subscription {subscription}: grant it Reader "
+        f"there, or name its resource id in {setting}",
+        name,
+        right,
+    )
+
+
+def utc_now() -> datetime:
+    """The one clock of the gathering."""
+    return datetime.now(UTC)
