@@ -16,6 +16,9 @@ from localcloud.arm import ArmService
 from localcloud.arm import activity as arm_activity
 from localcloud.arm import authorization as arm_authorization
 from localcloud.arm import reads as arm_reads
+from localcloud.arm.pipelines import PipelineWrites
+from localcloud.arm.runs import RunWrites
+from localcloud.arm.trail import Trail
 from localcloud.azurite import Azurite
 from localcloud.blob_events import announce_blobs
 from localcloud.blobs.azurite_client import AzuriteClient
@@ -29,9 +32,11 @@ from localcloud.identity import ManagedIdentityEndpoint
 from localcloud.keyvault import KeyVaultService
 from localcloud.names import NameServer
 from localcloud.registry import RegistryService
+from localcloud.run_helpers import RunHelpers
 from localcloud.service import Fault, RequestLog, Service, ServiceFactory
 from localcloud.storage_helpers import StorageHelpers
 from localcloud.tokens import Secrets, Tokens
+from localcloud.transfer import SourceTrigger, TransferEngine
 from localcloud.world import World
 from localcloud.world.world import STATE_ACCOUNT
 
@@ -46,7 +51,7 @@ CERTIFIED = (
 )
 
 
-class LocalCloud(StorageHelpers):
+class LocalCloud(StorageHelpers, RunHelpers):
     """A running local cloud. Make one with ``LocalCloud.start()``."""
 
     def __init__(
@@ -62,6 +67,9 @@ class LocalCloud(StorageHelpers):
         self._identity_port = identity_port
         self._name_server_port = name_server_port
         self._folder = folder
+        self._engine = TransferEngine(core)
+        self._trigger = SourceTrigger(core, self._engine)
+        self._trail = Trail(core.world, core.bus)
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -81,7 +89,6 @@ class LocalCloud(StorageHelpers):
             core = _core(azurite, client)
             stack.push_async_callback(core.front.close)
             stack.push_async_callback(core.close)
-            stack.push_async_callback(core.bus.close)
             names = NameServer(core.name_exists)
             stack.push_async_callback(names.close)
             core.front_port = await core.front.listen(None, _server_context(azurite.authority))
@@ -95,11 +102,33 @@ class LocalCloud(StorageHelpers):
             )
             for service in services:
                 cloud.add_service(service)
-            core.front.services += _own_services(core)
+            stack.push_async_callback(cloud._close)
+            core.front.services += cloud._own_services()
             core.front.latency = latency
             yield cloud
             if core.front.broken:
                 raise RuntimeError("the local cloud itself is broken") from core.front.broken[0]
+
+    async def _close(self) -> None:
+        await self._core.bus.close()
+        await self._stop_polling()
+        await self._engine.close()
+
+    def _own_services(self) -> list[Service]:
+        core = self._core
+        routes = [
+            *arm_reads.routes(core.azurite),
+            *arm_authorization.routes(),
+            *arm_activity.routes(),
+            *RunWrites(self._engine, self._trail).routes(),
+            *PipelineWrites(self._trail).routes(),
+        ]
+        return [
+            ArmService(core.world, routes),
+            KeyVaultService(core.world),
+            BlobService(core.world, core.azurite, announce_blobs(core.bus)),
+            RegistryService(core.world),
+        ]
 
     # -- what the world is and what happened in it -----------------------------------------------------------
 
@@ -224,17 +253,3 @@ def _server_context(authority: trustme.CA) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert(*CERTIFIED, key_type=trustme.KeyType.ECDSA).configure_cert(context)
     return context
-
-
-def _own_services(core: Core) -> list[Service]:
-    routes = [
-        *arm_reads.routes(core.azurite),
-        *arm_authorization.routes(),
-        *arm_activity.routes(),
-    ]
-    return [
-        ArmService(core.world, routes),
-        KeyVaultService(core.world),
-        BlobService(core.world, core.azurite, announce_blobs(core.bus)),
-        RegistryService(core.world),
-    ]

@@ -109,6 +109,7 @@ class EventBus:
             await asyncio.gather(*self._deliveries)
 
     async def close(self) -> None:
+        self._subscriptions.clear()
         for delivery in self._deliveries:
             delivery.cancel()
         await asyncio.gather(*self._deliveries, return_exceptions=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import json
 import re
 import uuid
 from typing import Any
@@ -14,6 +16,7 @@ from localcloud.world import SecretVersion, Vault, World
 AUDIENCE = "https://vault.azure.net"
 SUFFIX = ".vault.azure.net"
 GET_SECRET = "Microsoft.KeyVault/vaults/secrets/getSecret/action"
+compact = functools.partial(json.dumps, separators=(",", ":"))
 _SECRET = re.compile(r"/secrets/(?P<name>[0-9a-zA-Z-]+)(/(?P<version>[0-9a-f]+))?")
 
 
@@ -48,9 +51,9 @@ class KeyVaultService:
     async def handle(self, request: web.Request, caller: Caller) -> web.StreamResponse:
         vault = self._world.vaults[request.host.partition(".")[0].casefold()]
         try:
-            response = web.json_response(self._answer(request, caller, vault))
+            response = web.json_response(self._answer(request, caller, vault), dumps=compact)
         except VaultError as error:
-            response = web.json_response(error.body, status=error.status)
+            response = web.json_response(error.body, status=error.status, dumps=compact)
             if error.status == 401:
                 # The client asks without a token first, and learns here whose token is wanted.
                 response.headers["WWW-Authenticate"] = (

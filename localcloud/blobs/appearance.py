@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from xml.etree import ElementTree as ET
 
 from multidict import CIMultiDict
@@ -30,9 +30,11 @@ def dress_headers(headers: CIMultiDict[str], appearance: BlobAppearance) -> None
         headers[name] = value
 
 
-def dress_listing(body: bytes, appearances: Mapping[str, BlobAppearance]) -> bytes:
-    """``appearances`` are by blob name."""
+def dress_listing(body: bytes, appearances: Mapping[str, BlobAppearance], public: Callable[[str], str]) -> bytes:
+    """``appearances`` are by blob name; ``public`` makes Azurite's address of a copy's source Azure's."""
     root = ET.fromstring(body)
+    for source in root.iter("CopySource"):
+        source.text = public(source.text or "")
     for blob in root.iter("Blob"):
         appearance = appearances.get(blob.findtext("Name", ""))
         properties = blob.find("Properties")

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
+import aiohttp
 from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
@@ -25,7 +26,7 @@ from localcloud.blobs.errors import (
 from localcloud.blobs.targets import Target, Write
 from localcloud.service import Caller
 from localcloud.tokens import ORIGIN_HEADER
-from localcloud.world import StorageAccount, World
+from localcloud.world import BlobAppearance, StorageAccount, World
 
 AUDIENCE = "https://storage.azure.com"
 SUFFIX = ".blob.core.windows.net"
@@ -104,19 +105,17 @@ class BlobService:
             shown = CIMultiDict(
                 (name, value) for name, value in answer.headers.items() if name.casefold() not in _NOT_FORWARDED
             )
-            if answer.status == 403 and answer.headers.get("x-ms-error-code") == "AuthorizationFailure":
-                await self._translate_refusal(request, account, target)
-            appearances = {
-                name: appearance
-                for (container, name), appearance in account.appearances.items()
-                if container == target.container
-            }
-            if target.lists_blobs and appearances and answer.status == 200:
-                listing = dress_listing(await answer.read(), appearances)
+            if answer.status >= 400:
+                await self._translate_refusal(request, account, target, answer)
+            if target.lists_blobs and answer.status == 200:
+                listing = dress_listing(await answer.read(), _appearances(account, target), self._public)
                 shown["Content-Length"] = str(len(listing))
                 return web.Response(status=200, headers=shown, body=listing)
-            if target.blob in appearances and request.method in {"GET", "HEAD"} and answer.status < 300:
-                dress_headers(shown, appearances[target.blob])
+            if "x-ms-copy-source" in shown:
+                shown["x-ms-copy-source"] = self._public(shown["x-ms-copy-source"])
+            appearance = _appearances(account, target).get(target.blob or "")
+            if appearance is not None and request.method in {"GET", "HEAD"} and answer.status < 300:
+                dress_headers(shown, appearance)
             response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=shown)
             await response.prepare(request)
             with contextlib.suppress(ConnectionResetError):
@@ -168,14 +167,40 @@ class BlobService:
             path = sas_gate.for_azurite(account, target, url.query, path)
         return f"{self._azurite.azurite.url(account.name)}{path}"
 
-    async def _translate_refusal(self, request: web.Request, account: StorageAccount, target: Target) -> None:
-        """Azurite has one code where Azure tells why; raise what Azure would say, if it is known."""
-        policy = request.query.get("si")
-        if policy is not None and target.container is not None:
-            acl = await self._azurite.container_acl(account.name, target.container)
-            raise sas_gate.policy_refusal(_policies(acl), policy)
-        if "skoid" in request.query:
-            raise authentication_failed("Signature did not match.")
+    def _public(self, source: str) -> str:
+        """A copy's source as Azure shows it: by its production name, and without the token."""
+        address = self._azurite.azurite.url("")
+        if not source.startswith(address):
+            return source
+        account, _, path = source.removeprefix(address).partition("?")[0].partition("/")
+        return f"https://{account}{SUFFIX}/{path}"
+
+    async def _translate_refusal(
+        self,
+        request: web.Request,
+        account: StorageAccount,
+        target: Target,
+        answer: aiohttp.ClientResponse,
+    ) -> None:
+        """Azurite often has one code where Azure tells why; raise what Azure would say."""
+        code = answer.headers.get("x-ms-error-code", "")
+        if answer.status == 403 and code == "AuthorizationFailure":
+            policy = request.query.get("si")
+            if policy is not None and target.container is not None:
+                acl = await self._azurite.container_acl(account.name, target.container)
+                raise sas_gate.policy_refusal(_policies(acl), policy)
+            if "skoid" in request.query:
+                raise authentication_failed("Signature did not match.")
+        if code:
+            raise StorageError(answer.status, code, answer.reason or code)
+
+
+def _appearances(account: StorageAccount, target: Target) -> dict[str, BlobAppearance]:
+    return {
+        name: appearance
+        for (container, name), appearance in account.appearances.items()
+        if container == target.container
+    }
 
 
 def _authenticate_bearer(request: web.Request, caller: Caller, account: StorageAccount) -> None:

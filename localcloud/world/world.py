@@ -10,6 +10,7 @@ from localcloud.service import Origin
 from localcloud.world.access import AccessControl, Principal
 from localcloud.world.activity import ActivityEntry
 from localcloud.world.behaviour import Behaviour
+from localcloud.world.network import ADDRESSES
 from localcloud.world.pipelines import AccessMode, Direction, IdentityKind, Pipeline
 from localcloud.world.registries import Registry
 from localcloud.world.storage import StorageAccount
@@ -77,6 +78,12 @@ class World:
     @property
     def dcr_id(self) -> str:
         return self.resource_id("Microsoft.Insights/dataCollectionRules", "acr-transfer-findings", MONITOR_GROUP)
+
+    @property
+    def personal_data(self) -> set[str]:
+        """What ARM's events and log tell of the operator, and no row, alert or log line may repeat."""
+        named = {self.operator.name, self.operator.user_principal_name or "", ADDRESSES[Origin.OPERATOR]}
+        return named | {"Subscription Admin"}
 
     @property
     def topic_id(self) -> str:
@@ -180,6 +187,14 @@ class World:
                 "Microsoft.ManagedIdentity/userAssignedIdentities", name, TRANSFER_GROUP
             )
         return principal
+
+    def user_assigned_identity(self, resource_id: str) -> Principal:
+        """The one with this resource id; it is made when it is first asked for."""
+        known = [pipeline.identity for registry in self.registries.values() for pipeline in registry.pipelines()]
+        for identity in (*known, *self.identities.values()):
+            if identity and (identity.resource_id or "").casefold() == resource_id.casefold():
+                return identity
+        return Principal(resource_id.rpartition("/")[2], resource_id=resource_id)
 
     # -- looking up ------------------------------------------------------------------------------------------
 
