@@ -1,0 +1,114 @@
+"""Alerts: CloudEvents on an Event Grid topic, for those who can't wait for an alert rule."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+from azure.core.messaging import CloudEvent
+from azure.eventgrid.aio import EventGridPublisherClient
+
+from shared.azure.connection import CONNECT_TIMEOUT, READ_TIMEOUT, Connection, FixedScopeCredential
+from shared.azure.failures import asking
+from shared.errors import NotStored, ServiceError
+from shared.findings.finding import Row, digest
+from shared.sinks.shared_uploads import SharedUploads, TooLarge
+from shared.times import parse_time
+
+
+class AlertKind(StrEnum):
+    """Whether a condition opened or went away."""
+
+    OPENED = "AcrTransfer.Finding.Opened"
+    RESOLVED = "AcrTransfer.Finding.Resolved"
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One alert about one condition; ``row`` is the finding's row."""
+
+    kind: AlertKind
+    row: Row
+
+    @property
+    def id(self) -> str:
+        """The same for every attempt to publish it."""
+        return digest(str(self.row["FindingId"]), str(self.row["State"]))
+
+    @property
+    def subject(self) -> str:
+        """The run, the pipeline or the blob."""
+        row = self.row
+        blob = "/".join(filter(None, (row["StorageAccount"], row["ContainerName"], row["BlobName"])))
+        return str(row["RunId"] or row["PipelineId"] or blob or row["RegistryId"] or "acr-transfer-monitor")
+
+    def to_json(self) -> dict[str, Any]:
+        """What is sent, as CloudEvents 1.0."""
+        return {
+            "id": self.id,
+            "type": str(self.kind),
+            "source": str(self.row["RegistryId"] or "/acr-transfer-monitor"),
+            "subject": self.subject,
+            "time": self.row["TimeGenerated"],
+            "data": self.row,
+        }
+
+
+class AlertSink(Protocol):
+    """Somewhere to publish alerts."""
+
+    async def publish(self, alerts: Sequence[Alert]) -> None:
+        """Returns once all were accepted; raises :class:`~shared.errors.NotStored` otherwise."""
+
+
+class AlertTopic:
+    """Publishes alerts on the topic in the settings."""
+
+    def __init__(self, connection: Connection, endpoint: str) -> None:
+        self._connection = connection
+        self._endpoint = endpoint
+        self._client: EventGridPublisherClient | None = None
+        self.uploads = SharedUploads(self._send)
+
+    async def publish(self, alerts: Sequence[Alert]) -> None:
+        """Publishes alerts, together with those of other events of this moment."""
+        if alerts:
+            await self.uploads.add([json.dumps(alert.to_json()).encode() for alert in alerts])
+
+    async def _send(self, alerts: Sequence[bytes]) -> None:
+        events = [_event(json.loads(alert)) for alert in alerts]
+        try:
+            async with asking("Event Grid topic", self._endpoint, "Microsoft.EventGrid/events/send/action"):
+                await self._opened().send(
+                    events, retry_total=0, connection_timeout=CONNECT_TIMEOUT, read_timeout=READ_TIMEOUT
+                )
+        except ServiceError as error:
+            kind = TooLarge if error.status == 413 else NotStored
+            raise kind(f"alerts were not published: {error}") from None
+
+    def _opened(self) -> EventGridPublisherClient:
+        if self._client is None:
+            connection = self._connection
+            credential = FixedScopeCredential(connection.credential, connection.cloud.eventgrid_scope)
+            self._client = EventGridPublisherClient(
+                self._endpoint,
+                credential,
+                transport=connection.transport(),
+            )
+        return self._client
+
+
+def _event(source: dict[str, Any]) -> CloudEvent[Any]:
+    time: datetime | None = parse_time(source["time"])
+    return CloudEvent(
+        source=source["source"],
+        type=source["type"],
+        data=source["data"],
+        id=source["id"],
+        subject=source["subject"],
+        time=time,
+    )

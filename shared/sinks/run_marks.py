@@ -1,0 +1,205 @@
+"""Which runs were diagnosed, and who is at it: one record for each run.
+
+::
+
+                        claim                     finish
+      (no record) ───────────────▶ claimed ──────────────────▶ done
+           │                        ▲  │ │                      │
+           │ remember               │  │ └──finish──▶ open ─┐   │ the run was started anew:
+           ▼                        │  │ release            │   │ another start than the
+        pending ────────────────────┘  ▼                    │   │ record's
+           ▲     claim              pending                 │   │
+           └────────────────────────────────────────────────┘◀──┘ claim
+
+``claimed`` expires: who died while holding it loses nothing, because the event was not acknowledged and comes
+again, and the sweep takes the run up. ``open`` is a diagnosis that a passing trouble left incomplete.
+``began`` is the run's own moment. Once chosen it is kept, so that every row about this start has one id.
+
+What was found is stored before ``finish``: a crash in between repeats rows with the same ids, the other order
+would lose them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final
+
+from shared.errors import AlreadyInProgress
+from shared.findings.finding import digest
+from shared.records.transfer import PipelineRun
+from shared.sinks.state_store import StateStore, Stored
+from shared.times import iso, parse_time
+
+# Longer than a handler may take, short enough that a redelivery after a crash waits no more than once.
+CLAIM_LASTS: Final = timedelta(seconds=60)
+
+
+class MarkState(StrEnum):
+    """See the picture above."""
+
+    PENDING = "pending"
+    CLAIMED = "claimed"
+    OPEN = "open"
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class RunMark:
+    """What the record of a run says."""
+
+    state: MarkState
+    began: datetime | None
+    start: str
+    finish: str
+    claimed_until: datetime | None
+    first_seen: datetime | None
+    root_cause: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, stored: Stored) -> RunMark:
+        """Reads a record; what makes no sense reads as pending, so that the run is looked at again."""
+        record = stored.record
+        try:
+            state = MarkState(str(record.get("state")))
+        except ValueError:
+            state = MarkState.PENDING
+        cause = record.get("rootCause")
+        return cls(
+            state=state,
+            began=parse_time(record.get("began")),
+            start=str(record.get("start") or ""),
+            finish=str(record.get("finish") or ""),
+            claimed_until=parse_time(record.get("claimedUntil")),
+            first_seen=parse_time(record.get("firstSeen")),
+            root_cause=cause if isinstance(cause, Mapping) else {},
+        )
+
+    def is_about(self, run: PipelineRun) -> bool:
+        """Whether the record is about this start of the run, and not about an earlier one."""
+        if self.start and run.start_time:
+            return self.start == iso(run.start_time)
+        if self.finish and run.finish_time:
+            return self.finish == iso(run.finish_time)
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to diagnose a run until it expires. ``earlier`` is the mark that was there before."""
+
+    key: str
+    etag: str
+    began: datetime
+    first_seen: datetime
+    earlier: RunMark | None
+
+
+def run_prefix(registry_id: str) -> str:
+    """Where the records of a registry's runs stand."""
+    return f"runs/{digest(registry_id.lower())[:16]}/"
+
+
+def run_key(run_id: str, registry_id: str) -> str:
+    """Where the record of a run stands."""
+    return f"{run_prefix(registry_id)}{digest(run_id.lower())}.json"
+
+
+class RunMarks:
+    """The records of all runs."""
+
+    def __init__(self, store: StateStore) -> None:
+        self._store = store
+
+    async def claim(self, run: PipelineRun, now: datetime) -> Claim | RunMark:
+        """The right to diagnose ``run``, or the mark that says that it was done already.
+
+        Raises :class:`~shared.errors.AlreadyInProgress` while somebody else holds it.
+        """
+        key = run_key(run.id, run.registry_id)
+        began = run.began or now
+        record = _record(run, MarkState.CLAIMED, began, now, claimed_until=now + CLAIM_LASTS)
+        # Written first: the common case is that there is no record, and then nothing has to be read.
+        etag = await self._store.create(key, record, _label(record))
+        if etag is not None:
+            return Claim(key, etag, began, now, None)
+        stored = await self._store.read(key)
+        if stored is None:
+            raise AlreadyInProgress(f"the record of run {run.name} vanished while it was read")
+        mark = RunMark.of(stored)
+        same = mark.is_about(run)
+        if same and mark.state is MarkState.DONE:
+            return mark
+        if mark.state is MarkState.CLAIMED and mark.claimed_until is not None and mark.claimed_until > now:
+            raise AlreadyInProgress(f"run {run.name} is being diagnosed until {iso(mark.claimed_until)}")
+        if same:
+            began = mark.began or began
+        first_seen = (mark.first_seen if same else None) or now
+        record = _record(run, MarkState.CLAIMED, began, first_seen, claimed_until=now + CLAIM_LASTS)
+        record["rootCause"] = dict(mark.root_cause) if same else {}
+        etag = await self._store.replace(key, record, stored.etag, _label(record))
+        if etag is None:
+            raise AlreadyInProgress(f"run {run.name} was claimed by somebody else at this moment")
+        return Claim(key, etag, began, first_seen, mark if same else None)
+
+    async def finish(
+        self, claim: Claim, run: PipelineRun, *, complete: bool, root_cause: Mapping[str, Any] | None = None
+    ) -> None:
+        """Marks the run as diagnosed, or as open where a passing trouble left something out."""
+        state = MarkState.DONE if complete else MarkState.OPEN
+        record = _record(run, state, claim.began, claim.first_seen)
+        record["rootCause"] = dict(root_cause or {})
+        # Lost only to somebody who took over an expired claim, and who then writes the mark.
+        await self._store.replace(claim.key, record, claim.etag, _label(record))
+
+    async def release(self, claim: Claim, run: PipelineRun) -> None:
+        """Gives the claim back, so that the redelivered event need not wait for it to expire."""
+        record = _record(run, MarkState.PENDING, claim.began, claim.first_seen)
+        await self._store.replace(claim.key, record, claim.etag, _label(record))
+
+    async def remember(self, run: PipelineRun, now: datetime) -> None:
+        """Notes a run that is not over, for the sweep. What is noted already stays as it is."""
+        key = run_key(run.id, run.registry_id)
+        record = _record(run, MarkState.PENDING, run.began or now, now)
+        if await self._store.create(key, record, _label(record)) is not None:
+            return
+        stored = await self._store.read(key)
+        if stored is not None and not RunMark.of(stored).is_about(run):
+            await self._store.replace(key, record, stored.etag, _label(record))
+
+
+def _record(
+    run: PipelineRun,
+    state: MarkState,
+    began: datetime,
+    first_seen: datetime,
+    *,
+    claimed_until: datetime | None = None,
+) -> dict[str, Any]:
+    return {
+        "runId": run.id,
+        "state": str(state),
+        "began": iso(began),
+        "start": iso(run.start_time),
+        "finish": iso(run.finish_time),
+        "firstSeen": iso(first_seen),
+        "claimedUntil": iso(claimed_until),
+    }
+
+
+def _label(record: Mapping[str, Any]) -> str:
+    """What a listing shows: enough to leave a run alone that is known."""
+    return "|".join(str(record.get(name) or "") for name in ("state", "start", "finish", "claimedUntil"))
+
+
+def mark_of_label(label: str) -> RunMark | None:
+    """A mark as far as its label tells."""
+    parts = label.split("|")
+    if len(parts) != 4:
+        return None
+    state, start, finish, until = parts
+    if state not in set(MarkState):
+        return None
+    return RunMark(MarkState(state), None, start, finish, parse_time(until), None, {})
