@@ -13,7 +13,7 @@ import ssl
 import tempfile
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -47,7 +47,7 @@ class Azurite:
     """A running Azurite. It trusts every token, so only the front may talk to it."""
 
     port: int
-    account_keys: dict[str, tuple[str, str]]
+    account_keys: dict[str, tuple[str, str]] = field(repr=False)
     authority: trustme.CA
 
     @classmethod

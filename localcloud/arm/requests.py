@@ -38,6 +38,7 @@ class ArmRequest:
     parameters: dict[str, str]
     """What the route's braces matched."""
     api_version: str
+    correlation_id: str
 
     @property
     def path(self) -> str:
@@ -45,10 +46,6 @@ class ArmRequest:
 
     def __getitem__(self, name: str) -> str:
         return self.parameters[name]
-
-    @property
-    def correlation_id(self) -> str:
-        return str(self.http["correlation_id"])
 
 
 Handler = Callable[[ArmRequest], Awaitable[web.StreamResponse]]

@@ -28,9 +28,9 @@ class ArmService:
         return host == HOST
 
     async def handle(self, request: web.Request, caller: Caller) -> web.StreamResponse:
-        request["correlation_id"] = request.headers.get("x-ms-correlation-request-id") or str(uuid.uuid4())
+        correlation_id = request.headers.get("x-ms-correlation-request-id") or str(uuid.uuid4())
         try:
-            response = await self._dispatch(request, caller)
+            response = await self._dispatch(request, caller, correlation_id)
         except ArmError as error:
             response = web.json_response(error.body, status=error.status)
             if error.status == 401:
@@ -40,10 +40,10 @@ class ArmService:
                 )
         if not response.prepared:
             response.headers["x-ms-request-id"] = str(uuid.uuid4())
-            response.headers["x-ms-correlation-request-id"] = request["correlation_id"]
+            response.headers["x-ms-correlation-request-id"] = correlation_id
         return response
 
-    async def _dispatch(self, request: web.Request, caller: Caller) -> web.StreamResponse:
+    async def _dispatch(self, request: web.Request, caller: Caller, correlation_id: str) -> web.StreamResponse:
         if caller.anonymous:
             raise ArmError(
                 401,
@@ -66,7 +66,7 @@ class ArmService:
                 "The api-version query parameter (?api-version=) is required for all requests.",
             )
         route, parameters = self._route(request)
-        arm_request = ArmRequest(request, caller, self._world, parameters, version)
+        arm_request = ArmRequest(request, caller, self._world, parameters, version, correlation_id)
         self._check_right(route, arm_request)
         self._check_version(route, version)
         return await route.handler(arm_request)

@@ -26,8 +26,8 @@ class StorageAccount:
     id: str
     subscription_id: str
     resource_group: str
-    keys: dict[int, str]
-    azurite_keys: dict[int, str]
+    keys: dict[int, str] = field(repr=False)
+    azurite_keys: dict[int, str] = field(repr=False)
     """Azurite keeps its keys for life; the front translates once the world's keys have been rotated."""
     location: str = "eastus"
     kind: str = "StorageV2"

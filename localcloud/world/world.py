@@ -30,7 +30,7 @@ OPERATOR_ROLES = (
 class World:
     """Everything there is. Change it as you like; every request sees it as it is at that moment."""
 
-    account_keys: Mapping[str, tuple[str, str]]
+    account_keys: Mapping[str, tuple[str, str]] = field(repr=False)
     """The pool: the storage accounts that Azurite knows, with their keys."""
     tenant_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     subscription_id: str = field(default_factory=lambda: str(uuid.uuid4()))
