@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import difflib
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
@@ -88,9 +89,14 @@ class Gatherer:
         found = await self._azure.registries.pipeline(pipeline_id)
         return await self.known_pipeline(found, Look.PIPELINE)
 
-    async def known_pipeline(self, pipeline: Pipeline, look: Look, after: datetime | None = None) -> Evidence:
-        """Evidence about a pipeline that has been read already."""
-        evidence = replace(self.blank(look, pipeline.registry_id), pipeline=pipeline, direction=pipeline.direction)
+    async def known_pipeline(
+        self, pipeline: Pipeline, look: Look, *, about: Mapping[str, Any] | None = None, after: datetime | None = None
+    ) -> Evidence:
+        """Evidence about a pipeline that has been read already, with what is known ``about`` its blob."""
+        known = about or {}
+        evidence = replace(
+            self.blank(look, pipeline.registry_id), pipeline=pipeline, direction=pipeline.direction, **known
+        )
         deadline = asyncio.get_running_loop().time() + SECONDARY_SECONDS
         return await self._everything(self._addressed(evidence, pipeline), after, deadline)
 
@@ -145,6 +151,11 @@ class Gatherer:
     def writes(self, pipeline: Pipeline, place: ContainerAddress) -> bool:
         """Whether an export pipeline puts its blobs into ``place``."""
         return pipeline.direction is Direction.EXPORT and self._touches(pipeline, place)
+
+    def uses_account(self, pipeline: Pipeline, account: str) -> bool:
+        """Whether a pipeline reads from or writes to a storage account."""
+        place = read_container_address(pipeline.container_uri, self._settings.cloud)
+        return isinstance(place, ContainerAddress) and place.account == account
 
     def _touches(self, pipeline: Pipeline, place: ContainerAddress) -> bool:
         return read_container_address(pipeline.container_uri, self._settings.cloud) == place
@@ -213,7 +224,7 @@ class Gatherer:
 
     async def _blob_side(self, evidence: Evidence, deadline: float) -> dict[str, Any]:
         address = evidence.blob_address
-        if address is None or isinstance(evidence.blob, Blob):
+        if address is None or evidence.look is Look.BLOB:
             return {}
         blob = await within(deadline, piece(self._azure.blobs.properties(address), f"blob {address}"), str(address))
         failed_import = evidence.look is Look.FAILED_RUN and evidence.direction is Direction.IMPORT

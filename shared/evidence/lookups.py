@@ -29,8 +29,8 @@ async def piece(asked: Awaitable[Value], what: str) -> Piece[Value]:
     """The answer, or :class:`Missing` where it is gone, or :class:`Unavailable` with the reason."""
     try:
         return await asked
-    except (Gone, UnknownHost):
-        return Missing(what)
+    except (Gone, UnknownHost) as absent:
+        return Missing(what, absent.code)
     except ServiceError as error:
         return Unavailable.because(error)
 

@@ -73,7 +73,9 @@ _OUTSIDE_TIME_FRAME: Final = re.compile(
 _HOST: Final = re.compile(
     r"\b([a-z0-9][a-z0-9-]{1,62}\.(?:blob\.|vault\.|vaultcore\.)[a-z0-9.-]{3,80}[a-z0-9])", re.IGNORECASE
 )
-_OBJECT_ID: Final = re.compile(r"\boid[=:\s'\"]{1,4}([0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})", re.IGNORECASE)
+_OBJECT_ID: Final = re.compile(
+    r"\b(?:oid|object id)[=:\s'\"]{1,4}([0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})", re.IGNORECASE
+)
 
 
 @lru_cache(maxsize=2_048)
@@ -93,7 +95,7 @@ def read_message(message: str) -> MessageReading:
     service = service or _service(text, host)
     if not claims:
         claims = _bare_refusal(service, statuses)
-    object_id = _first(_OBJECT_ID, text).lower() if "oid" in lowered else ""
+    object_id = _first(_OBJECT_ID, text).lower() if "oid" in lowered or "object id" in lowered else ""
     return MessageReading(whole, service, statuses, claims, times, host, object_id)
 
 

@@ -10,9 +10,13 @@ from shared.errors import ServiceError, TransientError
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """It was looked for where it would be, and it is not there."""
+    """It was looked for where it would be, and it is not there.
+
+    ``code`` is the service's word for it, which may say more: a blob is also missing where its container is.
+    """
 
     what: str
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,7 +105,7 @@ class FindingBuilder:
             facts |= self._looked_at()
         return self._finding(
             rule,
-            finding_id=finding_id(rule.id, self._occurrence(rule, subject), self._moment(rule, key)),
+            finding_id=finding_id(rule.id, self._occurrence(subject), self._moment(rule, key)),
             finding_key=key,
             severity=severity.label,
             severity_rank=int(severity),
@@ -174,7 +174,7 @@ class FindingBuilder:
             case Subject.MONITOR:
                 return "monitor"
 
-    def _occurrence(self, rule: Rule, subject: str) -> str:
+    def _occurrence(self, subject: str) -> str:
         """Rows of a run's diagnosis are the run's, whatever their rule is about."""
         run = self._evidence.run
         return run.id if run is not None else subject

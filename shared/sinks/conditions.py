@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from shared.errors import NotStored
@@ -30,6 +30,7 @@ PREFIX: Final = "conditions/"
 PENDING: Final = "pending"
 PUBLISHED: Final = "published"
 NONE: Final = "none"
+ORPHANED_AFTER: Final = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,9 @@ class Conditions:
         if stored is None:
             raise NotStored(f"the condition {finding.finding_key} vanished while it was read")
         if stored.record.get("alert") == PENDING:
-            return stored
+            # Whoever created it a moment ago is about to publish it; only an orphan is taken over.
+            opened = parse_time(stored.record.get("openedAt"))
+            return stored if opened is None or finding.time_generated - opened > ORPHANED_AFTER else None
         if stored.record.get("alert") == PUBLISHED:
             return None
         # It was known, but nothing to be told: a contributing cause that has become the root cause.

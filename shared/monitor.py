@@ -1,0 +1,367 @@
+"""The corridor behind the doors: what happens to an event, and what a look at a run, a blob or a pipeline is.
+
+``pipeline_run_completed`` in time::
+
+    event ─ read the run ─ claim ─ gather evidence ─ ask the rules ─ store rows ─ open conditions ─ mark done
+              │ 429/5xx/time-out      │ secondary: what can't be had       │ refused, whatever the code
+              ▼                       ▼ becomes ACRT901                    ▼
+            raise: the event         the run stays open for               raise, claim given back:
+            comes again              the sweep                            the event comes again
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from shared.addresses import BlobAddress, ContainerAddress
+from shared.azure.readers import Azure
+from shared.diagnosis.diagnose import (
+    Diagnosis,
+    Result,
+    diagnose_blob,
+    diagnose_pipeline,
+    diagnose_rejected_write,
+    diagnose_run,
+)
+from shared.errors import Gone, MonitorError, PermanentError, ServiceError, UnknownHost, Unreachable
+from shared.events import (
+    BlobArrived,
+    Foreign,
+    Malformed,
+    PlatformEvent,
+    RunWritten,
+    WriteResult,
+    as_blob_arrived,
+    as_run_written,
+)
+from shared.evidence.gather import Gatherer
+from shared.evidence.model import Look, LostWrite
+from shared.evidence.pieces import Missing, Unavailable
+from shared.findings.builder import Occasion, TriggeredBy, rule_fields, subject_fields
+from shared.findings.finding import Finding, State, finding_id, finding_key
+from shared.recorder import Recorded, Recorder
+from shared.records.storage import Blob
+from shared.records.transfer import PipelineRun, RunOutcome
+from shared.resource_ids import parse_resource_id
+from shared.rules.catalogue import CATALOGUE
+from shared.rules.model import Confidence, Outcome, warned
+from shared.settings import Settings
+from shared.sinks.alerts import AlertSink
+from shared.sinks.conditions import Conditions
+from shared.sinks.expectations import Expectations
+from shared.sinks.logs import FindingLog
+from shared.sinks.run_marks import Claim, RunMark, RunMarks
+from shared.sinks.state_store import StateStore
+
+log = logging.getLogger(__name__)
+
+# Event Grid waits 30 s, the contract promises 25: what is not done by now is raised and comes again.
+HANDLER_SECONDS: Final = 22.0
+RESUBMITTED_AFTER: Final = timedelta(minutes=5)
+
+
+class Monitor:
+    """One process's monitor: the readers, the rules and the sinks, wired together once."""
+
+    def __init__(
+        self, settings: Settings, azure: Azure, findings: FindingLog, state: StateStore, alerts: AlertSink | None
+    ) -> None:
+        self.settings = settings
+        self.azure = azure
+        self.gatherer = Gatherer(azure, settings)
+        self.state = state
+        self.marks = RunMarks(state)
+        self.expectations = Expectations(state)
+        self.conditions = Conditions(state, alerts)
+        self.recorder = Recorder(findings, self.conditions)
+
+    async def close(self) -> None:
+        """Closes what is open."""
+        await self.azure.close()
+
+    # --- the doors ------------------------------------------------------------------------------------------
+
+    async def run_event(self, event: PlatformEvent) -> Recorded:
+        """A pipeline run was written. Raises :class:`~shared.errors.TransientError` if the event must come again."""
+        read = as_run_written(event)
+        if isinstance(read, Foreign):
+            log.debug("Event %s is not ours: %s", event.id, read.why)
+            return Recorded()
+        if isinstance(read, Malformed):
+            return await self._malformed(read, TriggeredBy.RUN_EVENT)
+        if not self.settings.monitors(str(read.run_id.parent)):
+            log.debug("Registry of run %s is not monitored", read.run_id.name)
+            return Recorded()
+        occasion = Occasion(TriggeredBy.RUN_EVENT, read.event_id, read.correlation_id)
+        async with _in_time(str(read.run_id)):
+            try:
+                run = await self.azure.registries.run(str(read.run_id))
+            except Gone:
+                return await self._lost_write(read, occasion)
+            except PermanentError as error:
+                return await self._cannot_read(error, str(read.run_id.parent), occasion)
+            return await self.ended_run(run, occasion, written_at=read.time)
+
+    async def blob_event(self, event: PlatformEvent) -> Recorded:
+        """A blob was written. Raises :class:`~shared.errors.TransientError` if the event must come again."""
+        read = as_blob_arrived(event)
+        if isinstance(read, Foreign):
+            log.debug("Event %s is not ours: %s", event.id, read.why)
+            return Recorded()
+        if isinstance(read, Malformed):
+            return await self._malformed(read, TriggeredBy.BLOB_EVENT)
+        async with _in_time(str(read.blob)):
+            return await self._blob_arrived(read)
+
+    # --- runs -----------------------------------------------------------------------------------------------
+
+    async def ended_run(self, run: PipelineRun, occasion: Occasion, *, written_at: datetime | None = None) -> Recorded:
+        """Diagnoses a run that is over and was not diagnosed yet; remembers one that is not over."""
+        now = datetime.now(UTC)
+        if run.outcome is RunOutcome.NOT_OVER:
+            await self.marks.remember(run, now)
+            diagnosis = diagnose_run(await self.gatherer.run(run))
+            return await self.recorder.record([diagnosis], occasion, run.began) if diagnosis.results else Recorded()
+        claim = await self.marks.claim(run, now)
+        if isinstance(claim, RunMark):
+            return await self._known_already(run, claim, occasion, written_at)
+        try:
+            diagnosis = diagnose_run(await self.gatherer.run(run))
+            recorded = await self.recorder.record([diagnosis], occasion, claim.began)
+            await self.marks.finish(
+                claim, run, complete=not _passing_gaps(diagnosis), root_cause=_remembered(diagnosis, recorded)
+            )
+        except BaseException:
+            await self._give_back(claim, run)
+            raise
+        return recorded
+
+    async def diagnose(self, run_id: str) -> Diagnosis:
+        """Looks at one run and writes nothing. Raises a :class:`~shared.errors.ServiceError`."""
+        return diagnose_run(await self.gatherer.run(await self.azure.registries.run(run_id)))
+
+    async def _give_back(self, claim: Claim, run: PipelineRun) -> None:
+        try:
+            # On its own feet: the handler may just have run out of time.
+            await asyncio.wait_for(asyncio.shield(self.marks.release(claim, run)), 2)
+        except (MonitorError, TimeoutError):
+            log.warning("The claim on run %s could not be given back and will expire", run.name)
+
+    async def _known_already(
+        self, run: PipelineRun, mark: RunMark, occasion: Occasion, written_at: datetime | None
+    ) -> Recorded:
+        """A redelivery says nothing new; a late write of the same properties is one that did nothing."""
+        if written_at is None or run.finish_time is None or written_at - run.finish_time <= RESUBMITTED_AFTER:
+            return Recorded()
+        evidence = replace(
+            self.gatherer.blank(Look.OTHER_RUN, run.registry_id),
+            run=run,
+            direction=run.direction,
+            event_time=written_at,
+            diagnosed_until=run.finish_time,
+        )
+        rule = CATALOGUE["ACRT105"]
+        diagnosis = Diagnosis(evidence, (Result(rule, warned(writtenAt=written_at)),))
+        return await self.recorder.record([diagnosis], occasion, mark.began)
+
+    async def _lost_write(self, written: RunWritten, occasion: Occasion) -> Recorded:
+        """A write without a run: rejected by ARM, or deleted before anybody could look."""
+        rejected = written.result is WriteResult.FAILURE
+        registry_id = str(written.run_id.parent)
+        evidence = replace(
+            self.gatherer.blank(Look.OTHER_RUN, registry_id),
+            lost_write=LostWrite(rejected, written.correlation_id),
+            event_time=written.time,
+        )
+        if rejected:
+            diagnosis = diagnose_rejected_write(evidence)
+        else:
+            diagnosis = Diagnosis(evidence, (Result(CATALOGUE["ACRT106"], warned()),))
+        findings = [
+            (replace(finding, **_of_lost_run(finding, written)), told)
+            for finding, told in await self.recorder.build([diagnosis], occasion)
+        ]
+        return await self.recorder.write(findings)
+
+    # --- blobs ----------------------------------------------------------------------------------------------
+
+    async def _blob_arrived(self, arrived: BlobArrived) -> Recorded:
+        occasion = Occasion(TriggeredBy.BLOB_EVENT, arrived.event_id)
+        trusted = str(arrived.account_id) in self.settings.storage_accounts
+        diagnoses = await self.look_at_blob(arrived.blob, trusted=trusted, waiting_since=arrived.time)
+        if not diagnoses:
+            return Recorded()
+        recorded = await self.recorder.record(diagnoses, occasion)
+        for diagnosis in diagnoses:
+            await self.expectations.expect(diagnosis.evidence)
+        return recorded
+
+    async def look_at_blob(
+        self, address: BlobAddress, *, trusted: bool, waiting_since: datetime | None = None
+    ) -> tuple[Diagnosis, ...]:
+        """The source-trigger prerequisites of a blob and of every import pipeline that watches its container.
+
+        Nothing is asked about an account that no known pipeline uses, unless it is ``trusted``. A blob that is
+        gone by now is no fault: then there is nothing to say. Raises a :class:`~shared.errors.ServiceError` if
+        the blob can't be had for now.
+        """
+        pipelines, open_ends = await self.gatherer.lookups.all_pipelines()
+        place = address.in_container
+        watchers = tuple(pipeline for pipeline in pipelines if self.gatherer.reads(pipeline, place))
+        writers = tuple(pipeline for pipeline in pipelines if self.gatherer.writes(pipeline, place))
+        known_account = any(self.gatherer.uses_account(pipeline, place.account) for pipeline in pipelines)
+        if not (trusted or known_account):
+            return self._unknown_account(address, open_ends) if open_ends is not None else ()
+        blob: Blob | Unavailable
+        try:
+            blob = await self.gatherer.blob(address)
+        except (Gone, UnknownHost):
+            return ()
+        except PermanentError as error:
+            if not isinstance(error, ServiceError):
+                raise
+            blob = Unavailable.because(error)
+        since = waiting_since or (blob.last_modified if isinstance(blob, Blob) else None)
+        about_blob: dict[str, Any] = {
+            "blob_address": address,
+            "blob": blob,
+            "watchers": watchers if open_ends is None or watchers else open_ends,
+            "writers": writers if open_ends is None or writers else open_ends,
+            "waiting_since": since,
+        }
+        if not watchers:
+            evidence = replace(self.gatherer.blank(Look.BLOB, ""), container_address=place, **about_blob)
+            return diagnose_blob([evidence])
+        about_blob["runs_of_blob"] = await self._runs_of(address, watchers, blob)
+        evidences = await asyncio.gather(
+            *(self.gatherer.known_pipeline(pipeline, Look.BLOB, about=about_blob) for pipeline in watchers)
+        )
+        return diagnose_blob(evidences)
+
+    async def _runs_of(
+        self, address: BlobAddress, watchers: tuple[Any, ...], blob: Blob | Unavailable
+    ) -> tuple[PipelineRun, ...] | Unavailable:
+        """The import runs that name the blob and began after it was written."""
+        written = blob.last_modified if isinstance(blob, Blob) else None
+        named: list[PipelineRun] = []
+        for registry_id in dict.fromkeys(pipeline.registry_id for pipeline in watchers):
+            runs = await self.gatherer.lookups.runs_of(registry_id, after=written)
+            if isinstance(runs, Unavailable):
+                return runs
+            if isinstance(runs, Missing):
+                continue
+            ids = {pipeline.id for pipeline in watchers}
+            named += [run for run in runs if run.pipeline_id.lower() in ids and _names(run, address, written)]
+        return tuple(named)
+
+    def _unknown_account(self, address: BlobAddress, open_ends: Unavailable) -> tuple[Diagnosis, ...]:
+        evidence = replace(
+            self.gatherer.blank(Look.BLOB, ""),
+            blob_address=address,
+            container_address=ContainerAddress(address.account, address.container),
+        )
+        rules = tuple(rule for rule in CATALOGUE.values() if rule.id in {"ACRT508", "ACRT510"})
+        return (Diagnosis(evidence, (), (), {open_ends: rules}),)
+
+    # --- pipelines ------------------------------------------------------------------------------------------
+
+    async def look_at_pipeline(self, pipeline_id: str) -> Diagnosis:
+        """Everything that would make a pipeline's next run fail. Raises a :class:`~shared.errors.ServiceError`."""
+        return diagnose_pipeline(await self.gatherer.pipeline(pipeline_id))
+
+    # --- the monitor itself ---------------------------------------------------------------------------------
+
+    async def _malformed(self, event: Malformed, triggered_by: TriggeredBy) -> Recorded:
+        facts: dict[str, object] = {
+            "why": event.why,
+            "eventType": event.event_type[:200],
+            "eventId": event.event_id[:200],
+        }
+        finding = self.statement("ACRT902", event.event_id or event.why, Occasion(triggered_by, event.event_id), facts)
+        return await self.recorder.write([(finding, False)])
+
+    async def _cannot_read(self, error: PermanentError, registry_id: str, occasion: Occasion) -> Recorded:
+        """The run may not be read: a finding says which right is missing, and the event is done."""
+        if not isinstance(error, ServiceError):
+            raise error
+        right = "Microsoft.ContainerRegistry/registries/pipelineRuns/read"
+        return await self.cannot_check(Unavailable(str(error), registry_id, right), registry_id, occasion)
+
+    async def cannot_check(self, missing: Unavailable, registry_id: str, occasion: Occasion) -> Recorded:
+        """The runs of a registry can't be read: what is missing is said, with the rules that it leaves open."""
+        evidence = self.gatherer.blank(Look.OTHER_RUN, registry_id)
+        rules = tuple(rule for rule in CATALOGUE.values() if rule.id in {"ACRT100", "ACRT101", "ACRT104"})
+        return await self.recorder.record([Diagnosis(evidence, (), (), {missing: rules})], occasion)
+
+    def statement(self, rule_id: str, moment: str, occasion: Occasion, facts: dict[str, object]) -> Finding:
+        """A finding about the monitor itself that is never open."""
+        rule = CATALOGUE[rule_id]
+        evidence = self.gatherer.blank(Look.OTHER_RUN, "")
+        words = rule.describe(evidence, facts)
+        fields: dict[str, Any] = {
+            **subject_fields(evidence, occasion),
+            **rule_fields(rule),
+            "finding_id": finding_id(rule_id, "monitor", moment),
+            "finding_key": finding_key(rule_id, "monitor"),
+            "severity": rule.severity.label,
+            "severity_rank": int(rule.severity),
+            "outcome": str(Outcome.WARN if rule_id == "ACRT902" else Outcome.PASS),
+            "state": State.INFO,
+            "role": "Observation",
+            "confidence": str(Confidence.CONFIRMED),
+            "summary": words.summary,
+            "recommendation": words.recommendation,
+            "evidence": facts,
+        }
+        return Finding(**fields)
+
+
+@asynccontextmanager
+async def _in_time(what: str) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(HANDLER_SECONDS):
+            yield
+    except TimeoutError:
+        raise Unreachable("The monitor's dependencies", what, f"were not done within {HANDLER_SECONDS:g} s") from None
+
+
+def _passing_gaps(diagnosis: Diagnosis) -> bool:
+    """Whether something was left open that may be had in a moment."""
+    return any(missing.passing for missing in diagnosis.open_rules)
+
+
+def _remembered(diagnosis: Diagnosis, recorded: Recorded) -> dict[str, Any]:
+    """The root cause as the mark keeps it, so that a later look can take it back."""
+    cause = diagnosis.root_cause
+    if cause is None:
+        return {}
+    finding = next((finding for finding in recorded.findings if finding.rule_id == cause.rule.id), None)
+    if finding is None:
+        return {}
+    return {"ruleId": finding.rule_id, "findingId": finding.finding_id, "findingKey": finding.finding_key}
+
+
+def _names(run: PipelineRun, address: BlobAddress, written: datetime | None) -> bool:
+    """Whether a run is about this blob as it is now, not about an earlier one of the same name."""
+    end = f"/{address.container}/{address.name}"
+    named = run.requested_blob == address.name or run.blob_uri.endswith(end)
+    return named and (written is None or run.began is None or run.began >= written.replace(microsecond=0))
+
+
+def _of_lost_run(finding: Finding, written: RunWritten) -> dict[str, Any]:
+    """A write that left no run is told apart by its correlation id, whatever happens to the run's name later."""
+    run_id = str(written.run_id)
+    moment = written.correlation_id or (written.time.isoformat() if written.time else "")
+    return {
+        "run_id": run_id,
+        "run_name": written.run_id.name,
+        "registry_name": parse_resource_id(run_id).names[0],
+        "finding_id": finding_id(finding.rule_id, run_id, moment),
+        "finding_key": finding_key(finding.rule_id, run_id),
+    }

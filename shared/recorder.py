@@ -1,0 +1,69 @@
+"""Writes down what a look found: rows first, then conditions and alerts, then the mark that it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from shared.diagnosis.diagnose import Diagnosis, Role
+from shared.evidence.model import Look
+from shared.findings.builder import FindingBuilder, Occasion
+from shared.findings.finding import Finding, State
+from shared.rules.model import Confidence, Outcome, Severity
+from shared.sinks.conditions import Conditions, Told
+from shared.sinks.logs import FindingLog
+
+CANNOT_CHECK = "ACRT901"
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What was written for one look: the findings, and the ids of the alerts that went out with them."""
+
+    findings: tuple[Finding, ...] = ()
+    alerts: tuple[str, ...] = field(default=())
+
+
+class Recorder:
+    """Turns diagnoses into findings and writes them. Raises :class:`~shared.errors.NotStored`."""
+
+    def __init__(self, log: FindingLog, conditions: Conditions) -> None:
+        self._log = log
+        self._conditions = conditions
+
+    async def build(
+        self, diagnoses: Sequence[Diagnosis], occasion: Occasion, began: datetime | None = None
+    ) -> list[tuple[Finding, bool]]:
+        """The findings of the diagnoses, each with whether it is one to be told."""
+        keys = [key for d in diagnoses for key in FindingBuilder(d, occasion, began=began).conditions()]
+        opened = await self._conditions.opened_at(keys)
+        built = []
+        for diagnosis in diagnoses:
+            findings = FindingBuilder(diagnosis, occasion, began=began, opened_at=opened).findings()
+            built += [(finding, is_told(finding, diagnosis.evidence.look)) for finding in findings]
+        return built
+
+    async def record(
+        self, diagnoses: Sequence[Diagnosis], occasion: Occasion, began: datetime | None = None
+    ) -> Recorded:
+        """Stores the findings of the diagnoses, opens their conditions and publishes what is new."""
+        return await self.write(await self.build(diagnoses, occasion, began))
+
+    async def write(self, findings: Sequence[tuple[Finding, bool]]) -> Recorded:
+        """Stores findings that are built already; the flag says whether one is to be told."""
+        rows = tuple(finding for finding, _ in findings)
+        await self._log.write(rows)
+        told = [Told(finding, tell) for finding, tell in findings if finding.state is State.OPEN]
+        return Recorded(rows, tuple(await self._conditions.open(told)))
+
+
+def is_told(finding: Finding, look: Look) -> bool:
+    """Whether a finding becomes an alert: of a failed run its root cause alone, elsewhere what nothing explains."""
+    if finding.state is not State.OPEN or finding.severity_rank < Severity.MEDIUM:
+        return False
+    if finding.outcome not in {Outcome.FAIL, Outcome.WARN} or finding.confidence == Confidence.POSSIBLE:
+        return False
+    if look is Look.FAILED_RUN:
+        return finding.role == Role.ROOT_CAUSE
+    return finding.role != Role.CONTRIBUTING

@@ -1,0 +1,46 @@
+"""Imports that are expected: a blob has landed where an import pipeline with a source trigger takes it in.
+
+::
+
+      (no record) ──expect──▶ expected ──▶ (record deleted: a run names the blob, or the blob is gone)
+
+One record for each blob and ETag. It is written after the blob's findings are stored and closed by the sweep.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from shared.evidence.model import Evidence
+from shared.findings.finding import digest
+from shared.records.storage import Blob
+from shared.sinks.state_store import StateStore
+from shared.times import iso
+
+PREFIX: Final = "expectations/"
+
+
+class Expectations:
+    """The records of all blobs that wait for an import."""
+
+    def __init__(self, store: StateStore) -> None:
+        self._store = store
+
+    async def expect(self, evidence: Evidence) -> None:
+        """Remembers that the blob of this look is to be imported, if a pipeline watches its container."""
+        address, pipeline = evidence.blob_address, evidence.known_pipeline
+        if address is None or pipeline is None:
+            return
+        blob = evidence.blob
+        etag = blob.etag if isinstance(blob, Blob) else ""
+        since = evidence.waiting_since or evidence.now
+        record = {
+            "account": address.account,
+            "container": address.container,
+            "blob": address.name,
+            "etag": etag,
+            "waitingSince": iso(since),
+            "registryId": pipeline.registry_id,
+        }
+        key = f"{PREFIX}{digest(str(address).lower(), etag)}.json"
+        await self._store.create(key, record, f"expected|{iso(since)}")
