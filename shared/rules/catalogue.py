@@ -8,7 +8,15 @@ from typing import Final
 
 from shared.rules.model import Rule, entered_rules
 
-_FAMILIES: Final = ("sas",)
+_FAMILIES: Final = (
+    "vault_access",
+    "key_vault",
+    "vault_secret",
+    "sas",
+    "sas_service",
+    "sas_reach",
+    "managed_identity",
+)
 
 for _family in _FAMILIES:
     importlib.import_module(f"shared.rules.{_family}")

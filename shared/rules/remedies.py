@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from shared.addresses import SecretAddress
 from shared.evidence.model import TRANSFER_CATEGORY, Evidence, Names
 from shared.records.storage import Blob
 from shared.records.transfer import Direction, Pipeline
@@ -120,3 +121,101 @@ def show_pipeline(pipeline: Pipeline | None, names: Names) -> str:
         *("az", "acr", kind, "show", "--registry", names.registry, "--resource-group", names.resource_group),
         *("--name", names.pipeline),
     )
+
+
+def list_pipelines(evidence: Evidence) -> str:
+    """Lists the registry's pipelines of the run's direction."""
+    kind = "export-pipeline" if direction_of(evidence) is Direction.EXPORT else "import-pipeline"
+    names = evidence.names
+    return shell(
+        *("az", "acr", kind, "list", "--registry", names.registry, "--resource-group", names.resource_group),
+        *("--output", "table"),
+    )
+
+
+def show_run(names: Names) -> str:
+    """Shows a run with its states and its message."""
+    return shell(
+        *("az", "acr", "pipeline-run", "show", "--registry", names.registry),
+        *("--resource-group", names.resource_group, "--name", names.run),
+    )
+
+
+_OPTIONS: Final = ("OverwriteTags", "OverwriteBlobs", "DeleteSourceBlobOnSuccess", "ContinueOnErrors")
+
+
+def write_pipeline(evidence: Evidence, secret_uri: str = "") -> str:
+    """Writes a pipeline again with the settings that it has, or with another address of its secret.
+
+    Only for a system-assigned identity, which a write keeps: one that is assigned by the user would have to be
+    named, and its resource id is not known here.
+    """
+    pipeline = evidence.known_pipeline
+    if pipeline is None or (pipeline.identity is not None and "user" in pipeline.identity.kind.lower()):
+        return ""
+    imports = pipeline.direction is Direction.IMPORT
+    names = evidence.names
+    # Both addresses are put together from their parts: what somebody wrote may hold a token.
+    host = evidence.cloud.blob_host(names.account)
+    container = f"https://{host}/{names.container}" if names.account and names.container else ""
+    secret = ("--secret-uri", secret_uri or _secret_uri(evidence)) if pipeline.uses_sas else ()
+    options = [option for option in _OPTIONS if pipeline.has_option(option)]
+    return shell(
+        *("az", "acr", "import-pipeline" if imports else "export-pipeline", "create"),
+        *("--registry", names.registry, "--resource-group", names.resource_group, "--name", pipeline.name),
+        *("--storage-access-mode", pipeline.storage_access_mode, "--storage-container-uri", container, *secret),
+        *(("--options", *options) if options else ()),
+        *(("--source-trigger-enabled", str(pipeline.source_trigger_enabled)) if imports else ()),
+    )
+
+
+def _secret_uri(evidence: Evidence) -> str:
+    address = evidence.secret_address
+    version = address.version if isinstance(address, SecretAddress) else ""
+    return "/".join(part for part in (newest_secret_uri(evidence), version) if part)
+
+
+def newest_secret_uri(evidence: Evidence) -> str:
+    """The address of the pipeline's secret without a version, which always means the newest one."""
+    names = evidence.names
+    if not names.vault or not names.secret:
+        return ""
+    return f"https://{names.vault}.{evidence.cloud.key_vault_dns_suffix}/secrets/{names.secret}"
+
+
+def show_secret_versions(names: Names) -> str:
+    """Lists a secret's versions with their dates and whether they are enabled, without any value."""
+    versions = ("az", "keyvault", "secret", "list-versions", "--vault-name", names.vault, "--name", names.secret)
+    query = "[].{id:id, enabled:attributes.enabled, created:attributes.created, expires:attributes.expires}"
+    return shell(*versions, "--query", query, "--output", "table")
+
+
+_USER_DELEGATION_DAYS: Final = 6
+
+
+def new_user_delegation_token(evidence: Evidence) -> str:
+    """Like :func:`new_token`, but signed by the caller's own identity, as an account without key access needs.
+
+    Storage lets such a token live for seven days at most.
+    """
+    names = evidence.names
+    end = f"end=\"$(date -u -d '+{_USER_DELEGATION_DAYS} days' '+%Y-%m-%dT%H:%MZ')\""
+    sign = shell(
+        *("az", "storage", "container", "generate-sas", "--account-name", names.account, "--name", names.container),
+        *("--permissions", needed_permissions(evidence), "--https-only", "--as-user", "--auth-mode", "login"),
+        *("--output", "tsv"),
+    )
+    store = shell("az", "keyvault", "secret", "set", "--vault-name", names.vault, "--name", names.secret)
+    if not sign or not store:
+        return ""
+    return steps(end, f'{store} --expires "$end" --output none --value "?$({sign} --expiry "$end")"')
+
+
+def match_secret_expiry(names: Names) -> str:
+    """Gives a secret the expiry date of the token that it holds, without showing the token."""
+    secret = ("--vault-name", names.vault, "--name", names.secret)
+    show = shell("az", "keyvault", "secret", "show", *secret, "--query", "value", "--output", "tsv")
+    write = shell("az", "keyvault", "secret", "set-attributes", *secret, "--output", "none")
+    if not show or not write:
+        return ""
+    return f"{write} --expires \"$({show} | tr '?&' '\\n\\n' | sed -n 's/%3[Aa]/:/g; s/^se=//p')\""
