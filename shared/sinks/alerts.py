@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from azure.core.messaging import CloudEvent
 from azure.eventgrid.aio import EventGridPublisherClient
 
-from shared.azure.connection import CONNECT_TIMEOUT, READ_TIMEOUT, Connection, FixedScopeCredential
+from shared.azure.connection import Connection, FixedScopeCredential
 from shared.azure.failures import asking
 from shared.errors import NotStored, ServiceError
 from shared.findings.finding import Row, digest
@@ -83,9 +83,7 @@ class AlertTopic:
         events = [_event(json.loads(alert)) for alert in alerts]
         try:
             async with asking("Event Grid topic", self._endpoint, "Microsoft.EventGrid/events/send/action"):
-                await self._opened().send(
-                    events, retry_total=0, connection_timeout=CONNECT_TIMEOUT, read_timeout=READ_TIMEOUT
-                )
+                await self._opened().send(events)
         except ServiceError as error:
             kind = TooLarge if error.status == 413 else NotStored
             raise kind(f"alerts were not published: {error}") from None
@@ -98,6 +96,8 @@ class AlertTopic:
                 self._endpoint,
                 credential,
                 transport=connection.transport(),
+                # A publish that failed waits in the state store; the sweep is its retry.
+                retry_total=0,
             )
         return self._client
 
