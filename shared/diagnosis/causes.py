@@ -10,7 +10,8 @@ What decides, in this order:
    the message speaks of;
 4. what the message usually means, unless the live evidence has just seen that it does not hold;
 5. the only candidate that could not be ruled out;
-6. otherwise nothing is known: ``ACRT199``.
+6. the first broken step of the message's service, although the message points elsewhere;
+7. otherwise nothing is known: ``ACRT199``.
 """
 
 from __future__ import annotations
@@ -63,10 +64,9 @@ def root_cause(evidence: Evidence, verdicts: Mapping[str, Verdict]) -> RootCause
         for rule in broken:
             if rule.id in claim.rules:
                 return _seen(rule, verdicts, f"the message ('{claim.phrase}') and a live check")
-    if not claims:
-        found = _first_broken(evidence, broken)
-        if found is not None:
-            return _seen(found, verdicts, "a live check; the message names no cause")
+    found = _first_broken(evidence, broken)
+    if not claims and found is not None:
+        return _seen(found, verdicts, "a live check; the message names no cause")
     for claim in claims:
         usual = CATALOGUE.get(claim.usual)
         if usual is not None and _outcome(verdicts, usual.id) is not Outcome.PASS:
@@ -77,6 +77,8 @@ def root_cause(evidence: Evidence, verdicts: Mapping[str, Verdict]) -> RootCause
         if len(left) == 1 and ruled_out and left[0] in CATALOGUE:
             basis = f"the message ('{claim.phrase}') after {', '.join(ruled_out)} were ruled out"
             return RootCause(CATALOGUE[left[0]], Confidence.LIKELY, basis)
+    if found is not None:
+        return _seen(found, verdicts, "a live check; the causes that the message names were ruled out")
     return RootCause(CATALOGUE[CAUSE_UNKNOWN], Confidence.POSSIBLE, "nothing in the message or the live evidence")
 
 
@@ -111,7 +113,7 @@ def _fits(rule_id: str, evidence: Evidence) -> bool:
 
 def _named_by_message(rule: Rule, verdicts: Mapping[str, Verdict], claim: Claim) -> RootCause:
     verdict = verdicts.get(rule.id)
-    if verdict is not None and verdict.outcome is Outcome.FAIL and verdict.confidence is Confidence.CONFIRMED:
+    if verdict is not None and verdict.outcome is Outcome.FAIL and verdict.confidence is not Confidence.POSSIBLE:
         return RootCause(rule, Confidence.CONFIRMED, f"the message ('{claim.phrase}') and a live check")
     return RootCause(rule, Confidence.LIKELY, f"the message ('{claim.phrase}')")
 

@@ -89,7 +89,8 @@ def diagnose_run(evidence: Evidence) -> Diagnosis:
     if known is None or known.outcome is not Outcome.FAIL:
         # Only the text names it, so there are no facts but those of the text.
         facts: dict[str, object] = {"ruledOut": ruled_out(verdicts)} if cause.rule.id == "ACRT199" else {}
-        known = failed(confidence=cause.confidence, **facts)
+        expired = evidence.message.times[1] if cause.rule.id == "ACRT301" else None
+        known = Verdict(Outcome.FAIL, facts, cause.confidence, expires_on=expired)
     verdicts[cause.rule.id] = replace(known, confidence=cause.confidence)
     roles = {
         rule_id: Role.CONTRIBUTING if verdict.outcome is Outcome.FAIL and rule_id not in RUN_ROWS else Role.OBSERVATION
@@ -144,7 +145,8 @@ def _compose_source_trigger(evidence: Evidence, verdicts: dict[str, Verdict]) ->
     ]
     if unmet:
         verdicts.pop(NOT_IMPORTED, None)
-    if unmet or NOT_IMPORTED in verdicts and verdicts[NOT_IMPORTED].outcome is Outcome.FAIL:
+    overdue = NOT_IMPORTED in verdicts and verdicts[NOT_IMPORTED].outcome is Outcome.FAIL
+    if unmet or overdue:
         return
     if pipeline is None or not pipeline.source_trigger_enabled or _already_imported(evidence):
         return

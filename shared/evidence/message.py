@@ -63,9 +63,9 @@ _STATUS: Final = re.compile(
     r"|\b(\d{3})[\s:(-]{1,3}(?:Forbidden|Unauthorized|Not\s?Found|Conflict|Bad\s?Request|Gone|Precondition|Too\s?Many)",
     re.IGNORECASE,
 )
-_TIME_FRAME: Final = re.compile(
-    r"Start\s{0,5}\[([^\]]{4,60})\]\s{0,5}-\s{0,5}Expiry\s{0,5}\[([^\]]{4,60})\](?:\s{0,5}-\s{0,5}Current\s{0,5}\[([^\]]{4,60})\])?",
-    re.IGNORECASE,
+# A token without a start gives a text without one, so each is looked for on its own.
+_START, _EXPIRY, _CURRENT = (
+    re.compile(rf"\b{name}\s{{0,5}}\[([^\]\n]{{4,60}})\]", re.IGNORECASE) for name in ("Start", "Expiry", "Current")
 )
 _OUTSIDE_TIME_FRAME: Final = re.compile(
     r"signature\s{1,5}not\s{1,5}valid\s{1,5}in\s{1,5}the\s{1,5}specified\s{1,5}time", re.IGNORECASE
@@ -105,14 +105,13 @@ def _first(pattern: re.Pattern[str], text: str) -> str:
 
 
 def _times(text: str) -> tuple[datetime | None, datetime | None, datetime | None]:
-    match = _TIME_FRAME.search(text)
-    if match is None:
-        return (None, None, None)
-    start, expiry, current = (_time(part) if part else None for part in match.groups())
+    start, expiry, current = (_time(_first(pattern, text)) for pattern in (_START, _EXPIRY, _CURRENT))
     return (start, expiry, current)
 
 
 def _time(text: str) -> datetime | None:
+    if not text:
+        return None
     return parse_time(text) or parse_http_date(text)
 
 

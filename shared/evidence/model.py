@@ -76,13 +76,14 @@ class LostWrite:
     """A write of a run after which there is no run to be read.
 
     ``rejected`` says that ARM reported the write as failed. ``code`` and ``text`` are what the activity log holds
-    of it, empty while it holds nothing.
+    of it, empty while it holds nothing. ``run_name`` is the run that was to be written.
     """
 
     rejected: bool
     correlation_id: str
     code: str = ""
     text: str = ""
+    run_name: str = ""
 
 
 @dataclass(frozen=True)
@@ -171,7 +172,7 @@ class Names:
     def of(cls, evidence: Evidence) -> Names:
         """Takes the names out of ``evidence``, wherever they stand."""
         pipeline = evidence.known_pipeline
-        run = evidence.run
+        run, lost = evidence.run, evidence.lost_write
         pipeline_id = pipeline.id if pipeline else (run.pipeline_id.lower() if run else "")
         registry = parse_resource_id(evidence.registry_id) if evidence.registry_id else None
         secret = evidence.secret_address if isinstance(evidence.secret_address, SecretAddress) else None
@@ -185,7 +186,7 @@ class Names:
             subscription=registry.subscription if registry else "",
             pipeline=pipeline.name if pipeline else pipeline_id.rpartition("/")[2],
             pipeline_id=pipeline_id,
-            run=run.name if run else "",
+            run=run.name if run else (lost.run_name if lost else ""),
             vault=secret.vault if secret else "",
             secret=secret.secret if secret else "",
             account=place.account if place else (blob.account if blob else ""),
