@@ -9,6 +9,9 @@ from typing import Final
 from shared.rules.model import Rule, entered_rules
 
 _FAMILIES: Final = (
+    "run",
+    "run_causes",
+    "pipeline",
     "vault_access",
     "key_vault",
     "vault_secret",

@@ -219,3 +219,11 @@ def match_secret_expiry(names: Names) -> str:
     if not show or not write:
         return ""
     return f"{write} --expires \"$({show} | tr '?&' '\\n\\n' | sed -n 's/%3[Aa]/:/g; s/^se=//p')\""
+
+
+def list_runs(names: Names) -> str:
+    """Lists a registry's runs with their states."""
+    return shell(
+        *("az", "acr", "pipeline-run", "list", "--registry", names.registry),
+        *("--resource-group", names.resource_group, "--output", "table"),
+    )
