@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from urllib.parse import quote
@@ -258,7 +259,9 @@ class StorageHelpers:
         bearer = self._core.bearer(principal or self._core.world.operator, "https://storage.azure.com")
         session = self._core.session(Origin.OPERATOR)
         sent = {**bearer, "x-ms-version": API_VERSION, "User-Agent": "operator", **(headers or {})}
-        async with session.request(method, URL(url, encoded=True), data=data, headers=sent) as answer:
+        async with session.request(
+            method, URL(url, encoded=True), data=None if data is None else io.BytesIO(data), headers=sent
+        ) as answer:
             body = await answer.read()
             if answer.status >= 400:
                 message = f"{answer.headers.get('x-ms-error-code')}: {answer.reason}\n{body.decode(errors='replace')}"

@@ -28,10 +28,10 @@ class Secrets:
         return token
 
     def add_sas(self, token: str) -> str:
-        """The token, and its signature in both spellings."""
+        """The token, and its signature in every spelling."""
         self.issued.add(token)
         for signature in parse_qs(token).get("sig", []):
-            self.issued |= {signature, quote(signature, safe="")}
+            self.issued |= {signature, quote(signature), quote(signature, safe="")}
         return token
 
 

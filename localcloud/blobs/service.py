@@ -116,6 +116,10 @@ class BlobService:
             appearance = _appearances(account, target).get(target.blob or "")
             if appearance is not None and request.method in {"GET", "HEAD"} and answer.status < 300:
                 dress_headers(shown, appearance)
+            if request.method != "GET" or (answer.content_length or 0) <= CHUNK:
+                # Not sent yet, so that whoever gets it finds the event raised and the request on record.
+                whole = await answer.read()
+                return web.Response(status=answer.status, reason=answer.reason, headers=shown, body=whole)
             response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=shown)
             await response.prepare(request)
             with contextlib.suppress(ConnectionResetError):

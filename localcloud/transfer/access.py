@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from collections.abc import Mapping
@@ -52,7 +53,12 @@ class ServiceClient:
         sent = {"User-Agent": USER_AGENT, **headers}
         try:
             async with session.request(
-                method, url, headers=sent, data=data, timeout=TIMEOUT, allow_redirects=False
+                method,
+                url,
+                headers=sent,
+                data=None if data is None else io.BytesIO(data),
+                timeout=TIMEOUT,
+                allow_redirects=False,
             ) as answer:
                 body = await answer.read()
         except aiohttp.ClientConnectorDNSError:
