@@ -113,11 +113,15 @@ class Azurite:
                 await writer.wait_closed()
                 return
 
-    def connector(self) -> aiohttp.TCPConnector:
-        """Connections to Azurite; its certificate is for the loopback address."""
-        context = ssl.create_default_context()
+    def trust(self) -> ssl.SSLContext:
+        """A client's context that trusts this authority, and no other: none of the system's are loaded."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self.authority.configure_trust(context)
-        return aiohttp.TCPConnector(ssl=context, limit=0)
+        return context
+
+    def connector(self, limit: int = 0) -> aiohttp.TCPConnector:
+        """Connections to Azurite; its certificate is for the loopback address."""
+        return aiohttp.TCPConnector(ssl=self.trust(), limit=limit)
 
     def bearer(self) -> str:
         """A token with which Azurite lets its holder do everything."""
@@ -137,7 +141,7 @@ class Azurite:
     async def wipe(self) -> None:
         """Delete every container of every account."""
         headers = {"Authorization": self.bearer(), "x-ms-version": "2024-11-04"}
-        async with aiohttp.ClientSession(connector=self.connector(), headers=headers) as session:
+        async with aiohttp.ClientSession(connector=self.connector(limit=2), headers=headers) as session:
             await asyncio.gather(*(self._wipe_account(session, account) for account in self.account_keys))
 
     async def _wipe_account(self, session: aiohttp.ClientSession, account: str) -> None:

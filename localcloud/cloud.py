@@ -244,9 +244,7 @@ def _core(azurite: Azurite, client: AzuriteClient) -> Core:
     world = World(azurite.account_keys)
     secrets = Secrets()
     tokens = Tokens(world, secrets)
-    authority = ssl.create_default_context()
-    azurite.authority.configure_trust(authority)
-    return Core(world, client, authority, secrets, tokens, Front(tokens), EventBus(world.behaviour))
+    return Core(world, client, azurite.trust(), secrets, tokens, Front(tokens), EventBus(world.behaviour))
 
 
 def _server_context(authority: trustme.CA) -> ssl.SSLContext:
