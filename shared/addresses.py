@@ -14,6 +14,7 @@ from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from shared.clouds import KNOWN_CLOUDS, Cloud
 from shared.errors import UntrustedAddress
+from shared.redaction import redact
 
 _ACCOUNT: Final = re.compile(r"[a-z0-9]{3,24}")
 _CONTAINER: Final = re.compile(r"\$root|\$web|[a-z0-9](?:-?[a-z0-9]){2,62}")
@@ -38,7 +39,11 @@ class AddressProblem(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BadAddress:
-    """An address that can't be used, and why."""
+    """An address that can't be used, and why.
+
+    ``text`` is what may be shown of it: who writes a token behind the address, or a user before it, put them in
+    the wrong place.
+    """
 
     text: str
     problem: AddressProblem
@@ -97,17 +102,26 @@ def _split(text: str) -> SplitResult | None:
         return None
 
 
+_LONGEST_SHOWN: Final = 300
+_USER: Final = re.compile(r"//[^/@]*@")
+
+
+def _bad(uri: str, problem: AddressProblem) -> BadAddress:
+    address = re.split(r"[?#]", uri.strip()[: 4 * _LONGEST_SHOWN], maxsplit=1)[0]
+    return BadAddress(redact(_USER.sub("//", address))[:_LONGEST_SHOWN], problem)
+
+
 def read_container_address(uri: str, cloud: Cloud) -> ContainerAddress | BadAddress:
     """Takes a pipeline's ``https://<account>.blob.<suffix>/<container>`` apart."""
     parts = _split(uri)
     if parts is None or parts.scheme.lower() != "https":
-        return BadAddress(uri, AddressProblem.NOT_HTTPS)
+        return _bad(uri, AddressProblem.NOT_HTTPS)
     account = _account(parts, cloud)
     if isinstance(account, AddressProblem):
-        return BadAddress(uri, account)
+        return _bad(uri, account)
     segments = [segment for segment in parts.path.split("/") if segment]
     if len(segments) != 1 or not _CONTAINER.fullmatch(segments[0]):
-        return BadAddress(uri, AddressProblem.NO_CONTAINER)
+        return _bad(uri, AddressProblem.NO_CONTAINER)
     return ContainerAddress(account, segments[0])
 
 
@@ -115,13 +129,13 @@ def read_blob_address(uri: str, cloud: Cloud) -> BlobAddress | BadAddress:
     """Takes ``https://<account>.blob.<suffix>/<container>/<blob>`` apart; a query (a token) is dropped."""
     parts = _split(uri)
     if parts is None or parts.scheme.lower() != "https":
-        return BadAddress(uri, AddressProblem.NOT_HTTPS)
+        return _bad(uri, AddressProblem.NOT_HTTPS)
     account = _account(parts, cloud)
     if isinstance(account, AddressProblem):
-        return BadAddress(uri, account)
+        return _bad(uri, account)
     container, _, name = parts.path.removeprefix("/").partition("/")
     if not _CONTAINER.fullmatch(container) or not name:
-        return BadAddress(uri, AddressProblem.NO_CONTAINER)
+        return _bad(uri, AddressProblem.NO_CONTAINER)
     return BlobAddress(account, container, unquote(name))
 
 
@@ -141,17 +155,17 @@ def read_secret_address(uri: str, cloud: Cloud) -> SecretAddress | BadAddress:
     """Takes a pipeline's ``https://<vault>.<suffix>/secrets/<name>[/<version>]`` apart."""
     parts = _split(uri)
     if parts is None or parts.scheme.lower() != "https":
-        return BadAddress(uri, AddressProblem.NOT_HTTPS)
+        return _bad(uri, AddressProblem.NOT_HTTPS)
     host = (parts.hostname or "").rstrip(".").lower()
     vault, _, suffix = host.partition(".")
     if parts.username is not None or not _VAULT.fullmatch(vault):
-        return BadAddress(uri, AddressProblem.NO_VAULT_HOST)
+        return _bad(uri, AddressProblem.NO_VAULT_HOST)
     if suffix != cloud.key_vault_dns_suffix:
         other_cloud = suffix in _ALL_VAULT_SUFFIXES or suffix.startswith("vault.")
-        return BadAddress(uri, AddressProblem.WRONG_CLOUD if other_cloud else AddressProblem.NO_VAULT_HOST)
+        return _bad(uri, AddressProblem.WRONG_CLOUD if other_cloud else AddressProblem.NO_VAULT_HOST)
     segments = [segment for segment in parts.path.split("/") if segment]
     if len(segments) not in (2, 3) or segments[0].lower() != "secrets" or not _SECRET.fullmatch(segments[1]):
-        return BadAddress(uri, AddressProblem.NO_SECRETS_PATH)
+        return _bad(uri, AddressProblem.NO_SECRETS_PATH)
     return SecretAddress(vault, segments[1], segments[2] if len(segments) == 3 else "")
 
 

@@ -19,6 +19,15 @@ _FAMILIES: Final = (
     "sas_service",
     "sas_reach",
     "managed_identity",
+    "storage",
+    "blobs",
+    "leftovers",
+    "source_trigger",
+    "prerequisites",
+    "artifacts",
+    "layers",
+    "copying",
+    "monitor",
 )
 
 for _family in _FAMILIES:
