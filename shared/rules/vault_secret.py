@@ -140,8 +140,10 @@ def secret_missing(evidence: Evidence) -> Verdict:
 
     References: Key Vault, "Soft-delete overview"; ACR Transfer, "Prerequisites", on storing the token.
     """
-    if evidence.vault_refusal == "SecretNotFound":
-        return failed(vaultRefusal=evidence.vault_refusal, versionOnly=isinstance(evidence.secret, SecretAttributes))
+    token = evidence.sas
+    refusals = {evidence.vault_refusal, token.code if isinstance(token, Missing) else ""}
+    if "SecretNotFound" in refusals:
+        return failed(vaultRefusal="SecretNotFound", versionOnly=isinstance(evidence.secret, SecretAttributes))
     if isinstance(evidence.vault, Missing) or not isinstance(evidence.secret_address, SecretAddress):
         return not_applicable()
     if isinstance(evidence.secret, Missing):

@@ -96,6 +96,8 @@ def policies(*given: Any) -> dict[str, Any]:
         ("ACRT204", {}, PASS),
         ("ACRT204", {"secret": GONE}, FAIL),
         ("ACRT204", {"vault_refusal": "SecretNotFound"}, FAIL),
+        ("ACRT204", {"secret_address": PINNED, "sas": Missing("it", "SecretNotFound")}, FAIL),
+        ("ACRT204", {"secret_address": PINNED, "sas": GONE}, UNKNOWN),
         ("ACRT204", {"secret": DENIED, "sas": DENIED}, UNKNOWN),
         ("ACRT204", {"secret": DENIED}, PASS),
         ("ACRT204", {"secret_address": PINNED, "sas": DENIED}, UNKNOWN),
