@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from shared.azure.connection import SessionFactory
+    from shared.azure.readers import Azure
     from shared.monitor import Monitor
     from shared.settings import Settings
 
@@ -33,16 +34,22 @@ def monitor_of(settings: Settings) -> Monitor:
     return _current[1]
 
 
-def make_monitor(settings: Settings) -> Monitor:
-    """A monitor over the sinks that the settings name."""
+def open_azure(settings: Settings) -> Azure:
+    """The readers, over this process's sessions."""
     from shared.azure.connection import open_session
     from shared.azure.readers import Azure
+
+    return Azure(settings, _session_factory or open_session)
+
+
+def make_monitor(settings: Settings) -> Monitor:
+    """A monitor over the sinks that the settings name."""
     from shared.monitor import Monitor
     from shared.sinks.alerts import AlertTopic
     from shared.sinks.logs import LogsIngestion
     from shared.sinks.state_store import BlobStateStore
 
-    azure = Azure(settings, _session_factory or open_session)
+    azure = open_azure(settings)
     connection = azure.connection
     topic = AlertTopic(connection, settings.alert_topic_endpoint) if settings.alert_topic_endpoint else None
     return Monitor(
