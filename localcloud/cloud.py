@@ -70,6 +70,7 @@ class LocalCloud(StorageHelpers, RunHelpers):
         self._engine = TransferEngine(core)
         self._trigger = SourceTrigger(core, self._engine)
         self._trail = Trail(core.world, core.bus)
+        self._pollers = []
 
     @classmethod
     @contextlib.asynccontextmanager

@@ -76,7 +76,7 @@ class Front:
         caller = self._tokens.caller(headers.get("Authorization"), headers.get(ORIGIN_HEADER))
         if self.latency:
             await asyncio.sleep(self.latency)
-        fault = next((fault for fault in self.faults if fault.applies(service.name, request)), None)
+        fault = next((fault for fault in self.faults if fault.applies(service.name, request, caller.origin)), None)
         if fault is None:
             response = await self._serve(service, request, caller)
         else:

@@ -36,7 +36,7 @@ class RunHelpers:
     _engine: TransferEngine
     _trigger: SourceTrigger
     _trail: Trail
-    _poller: asyncio.Task[None] | None = None
+    _pollers: list[asyncio.Task[None]]
 
     async def put_run(
         self,
@@ -166,17 +166,21 @@ class RunHelpers:
         """Poll again and again, until the task is canceled or the local cloud is closed."""
 
         async def poll() -> None:
-            while True:
-                await self._trigger.poll()
-                await asyncio.sleep(interval)
+            try:
+                while True:
+                    await self._trigger.poll()
+                    await asyncio.sleep(interval)
+            except Exception as error:  # noqa: BLE001
+                self._core.front.broken.append(error)
 
-        self._poller = asyncio.create_task(poll())
-        return self._poller
+        task = asyncio.create_task(poll())
+        self._pollers.append(task)
+        return task
 
     async def _stop_polling(self) -> None:
-        if self._poller is not None:
-            self._poller.cancel()
-            await asyncio.gather(self._poller, return_exceptions=True)
+        for task in self._pollers:
+            task.cancel()
+        await asyncio.gather(*self._pollers, return_exceptions=True)
 
 
 def _request(

@@ -156,8 +156,12 @@ class Fault:
     action: FaultAction = field(default_factory=Reset)
     times: int | None = None
     hits: int = 0
+    origin: Origin | None = None
+    """Only requests from this network: the monitor's own, say, and not those of a transfer."""
 
-    def applies(self, service: str, request: web.Request) -> bool:
+    def applies(self, service: str, request: web.Request, origin: Origin) -> bool:
+        if self.origin not in {None, origin}:
+            return False
         if self.service not in {service, "*"} or (self.times is not None and self.hits >= self.times):
             return False
         return self.match is None or self.match(request)

@@ -132,6 +132,37 @@ BUILT_IN_ROLES = (
         ),
     ),
     RoleDefinition(
+        "Key Vault Secrets Officer",
+        "b86a8fe4-44ce-4948-aee5-eccb2c155cd7",
+        ("Microsoft.KeyVault/vaults/*/read",),
+        data_actions=("Microsoft.KeyVault/vaults/secrets/*",),
+    ),
+    RoleDefinition(
+        "Key Vault Contributor",
+        "f25e0fa2-a7c8-4377-a976-54943a77a395",
+        ("Microsoft.KeyVault/*",),
+        ("Microsoft.KeyVault/locations/deletedVaults/purge/action", "Microsoft.KeyVault/hsmPools/*"),
+    ),
+    RoleDefinition(
+        "Storage Account Contributor",
+        "17d1049b-9a84-46fb-8f53-869881c3d3ab",
+        ("Microsoft.Storage/storageAccounts/*",),
+    ),
+    RoleDefinition(
+        "User Access Administrator",
+        "18d7d88d-d35e-4fb5-a5c3-7773c20a72d9",
+        ("*/read", "Microsoft.Authorization/*"),
+    ),
+    RoleDefinition(
+        "Container Registry Contributor and Data Access Configuration Administrator",
+        "3bc748fc-213d-45c1-8d91-9da5725539b9",
+        (
+            "Microsoft.ContainerRegistry/registries/operationStatuses/read",
+            "Microsoft.ContainerRegistry/registries/read",
+            "Microsoft.ContainerRegistry/registries/write",
+        ),
+    ),
+    RoleDefinition(
         "Monitoring Metrics Publisher",
         "3913510d-42f4-4e42-8a64-420c390055eb",
         data_actions=("Microsoft.Insights/Metrics/Write", "Microsoft.Insights/Telemetry/Write"),

@@ -22,7 +22,12 @@ STATE_ACCOUNT = "monitorstate"
 OPERATOR_ROLES = (
     "Reader",
     "Container Registry Transfer Pipeline Contributor",
+    "Container Registry Contributor and Data Access Configuration Administrator",
     "Storage Blob Data Owner",
+    "Storage Account Contributor",
+    "Key Vault Contributor",
+    "Key Vault Secrets Officer",
+    "User Access Administrator",
 )
 
 
@@ -42,6 +47,8 @@ class World:
     """By lower-case name, as vaults are; accounts have lower-case names anyway."""
     storage_accounts: dict[str, StorageAccount] = field(default_factory=dict)
     vaults: dict[str, Vault] = field(default_factory=dict)
+    deleted_vaults: dict[str, Vault] = field(default_factory=dict)
+    """Soft-deleted: each can be recovered with its secrets and policies."""
     identities: dict[str, Principal] = field(default_factory=dict)
     """What the managed identity endpoint of the monitor's host knows, by client id."""
     system_identity: Principal | None = None
@@ -138,6 +145,11 @@ class World:
         vault = Vault(name, identifier, subscription or self.subscription_id, resource_group, self.tenant_id, rbac=rbac)
         self.vaults[name.casefold()] = vault
         return vault
+
+    def delete_vault(self, vault: Vault | str) -> None:
+        """Soft-delete: its name no longer resolves, and it can be recovered."""
+        gone = self.vault(vault)
+        self.deleted_vaults[gone.name.casefold()] = self.vaults.pop(gone.name.casefold())
 
     def add_export_pipeline(
         self, registry: Registry | str, name: str, container_url: str, secret_uri: str | None = None, *,

@@ -83,6 +83,16 @@ async def test_every_service_can_be_interfered_with(monitor: Monitor, cloud: Loc
         assert answer.status == 503
 
 
+async def test_a_fault_may_be_the_monitors_alone(monitor: Monitor, scenario: Scenario) -> None:
+    scenario.cloud.faults.append(Fault("*", action=Status(503), origin=Origin.MONITOR))
+    run = await scenario.cloud.put_run(
+        scenario.source, "export01", "exportpipe", artifacts=["hello-world"], blob="a.tar"
+    )
+    assert run["properties"]["provisioningState"] == "Succeeded"
+    async with monitor.session.get("https://management.azure.com/") as answer:
+        assert answer.status == 503
+
+
 async def test_latency(monitor: Monitor, scenario: Scenario) -> None:
     await get(monitor, scenario)
     scenario.cloud.latency = 0.05
