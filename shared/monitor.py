@@ -128,6 +128,8 @@ class Monitor:
             await self.marks.remember(run, now)
             diagnosis = diagnose_run(await self.gatherer.run(run))
             return await self.recorder.record([diagnosis], occasion, run.began) if diagnosis.results else Recorded()
+        if run.outcome is RunOutcome.SUCCEEDED and run.began is not None:
+            return await self._succeeded_run(run, occasion, written_at)
         claim = await self.marks.claim(run, now)
         if isinstance(claim, RunMark):
             return await self._known_already(run, claim, occasion, written_at)
@@ -141,6 +143,15 @@ class Monitor:
             await self._give_back(claim, run)
             raise
         return recorded
+
+    async def _succeeded_run(self, run: PipelineRun, occasion: Occasion, written_at: datetime | None) -> Recorded:
+        diagnosis = diagnose_run(await self.gatherer.run(run))
+        recorded = await self.recorder.record([diagnosis], occasion, run.began)
+        if _passing_gaps(diagnosis):
+            await self.marks.remember(run, diagnosis.evidence.now)
+            return recorded
+        mark = await self.marks.settle(run, diagnosis.evidence.now)
+        return recorded if mark is None else await self._known_already(run, mark, occasion, written_at)
 
     async def diagnose(self, run_id: str) -> Diagnosis:
         """Looks at one run and writes nothing. Raises a :class:`~shared.errors.ServiceError`."""

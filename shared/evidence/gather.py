@@ -39,6 +39,8 @@ from shared.settings import SasInspection, Settings
 # before and storing the findings afterwards.
 SECONDARY_SECONDS: Final = 7.0
 _CLOSE_NAMES: Final = 3
+# What an export's message may say that only the blob it writes can explain: it exists, or it is locked.
+_ABOUT_TARGET: Final = frozenset({"ACRT403", "ACRT409"})
 
 
 class Gatherer:
@@ -224,7 +226,7 @@ class Gatherer:
 
     async def _blob_side(self, evidence: Evidence, deadline: float) -> dict[str, Any]:
         address = evidence.blob_address
-        if address is None or evidence.look is Look.BLOB:
+        if address is None or evidence.look is Look.BLOB or _says_enough(evidence):
             return {}
         blob = await within(deadline, piece(self._azure.blobs.properties(address), f"blob {address}"), str(address))
         failed_import = evidence.look is Look.FAILED_RUN and evidence.direction is Direction.IMPORT
@@ -257,6 +259,12 @@ class Gatherer:
 
 
 _LOOK_OF_OUTCOME: Final = {RunOutcome.FAILED: Look.FAILED_RUN, RunOutcome.SUCCEEDED: Look.SUCCEEDED_RUN}
+
+
+def _says_enough(evidence: Evidence) -> bool:
+    """Whether a failed export's message names a cause that its target blob can add nothing to."""
+    decided = any(claim.decides and claim.rules[0] not in _ABOUT_TARGET for claim in evidence.message.claims)
+    return decided and evidence.look is Look.FAILED_RUN and evidence.direction is Direction.EXPORT
 
 
 async def _nothing() -> Unavailable:

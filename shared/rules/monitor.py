@@ -207,8 +207,8 @@ def heartbeat(_evidence: Evidence) -> Verdict:
 
     How we know: the sweep writes it itself, at its end.
 
-    How to fix: nothing to fix. Where it is missing, look at the function app first: is it running, and can it store
-    findings?
+    How to fix: nothing to fix. Where it is missing, look at the function app first: whether it runs, and whether it
+    can store findings.
 
     What can make it wrong: findings that arrive late, since logs take some minutes to show up.
 

@@ -11,6 +11,9 @@
            ▲     claim              pending                 │   │
            └────────────────────────────────────────────────┘◀──┘ claim
 
+A run that succeeded raises nothing that could go out twice, so it is marked ``done`` with one write and without
+a claim (:meth:`RunMarks.settle`); a redelivery repeats its row, under the same id.
+
 ``claimed`` expires: who died while holding it loses nothing, because the event was not acknowledged and comes
 again, and the sweep takes the run up. ``open`` is a diagnosis that a passing trouble left incomplete.
 ``began`` is the run's own moment. Once chosen it is kept, so that every row about this start has one id.
@@ -143,6 +146,21 @@ class RunMarks:
         if etag is None:
             raise AlreadyInProgress(f"run {run.name} was claimed by somebody else at this moment")
         return Claim(key, etag, began, first_seen, mark if same else None)
+
+    async def settle(self, run: PipelineRun, now: datetime) -> RunMark | None:
+        """Marks a run as done that needed no claim; gives the mark if it was done already."""
+        key = run_key(run.id, run.registry_id)
+        record = _record(run, MarkState.DONE, run.began or now, now)
+        if await self._store.create(key, record, _label(record)) is not None:
+            return None
+        stored = await self._store.read(key)
+        if stored is None:
+            return None
+        mark = RunMark.of(stored)
+        if mark.is_about(run) and mark.state is MarkState.DONE:
+            return mark
+        await self._store.replace(key, record, stored.etag, _label(record))
+        return None
 
     async def finish(
         self, claim: Claim, run: PipelineRun, *, complete: bool, root_cause: Mapping[str, Any] | None = None

@@ -17,8 +17,8 @@ from shared.errors import MonitorError, NotStored
 
 # Bodies of the Logs Ingestion API and of a topic may hold 1 MiB; the brackets and commas are ours to count.
 MOST_BYTES: Final = 900_000
-# Several requests at once, so that one that hangs does not hold up everybody behind it.
-MOST_REQUESTS: Final = 4
+# Two requests at once: one that hangs does not hold up everybody behind it, and more would only be emptier.
+MOST_REQUESTS: Final = 2
 
 
 class TooLarge(NotStored):
