@@ -43,8 +43,15 @@ def new_token(evidence: Evidence) -> str:
         *("az", "storage", "container", "generate-sas", "--account-name", names.account, "--name", names.container),
         *("--permissions", needed_permissions(evidence), "--https-only", "--output", "tsv"),
     )
+    return steps(end, *_store_signed(names, sign))
+
+
+def _store_signed(names: Names, sign: str) -> tuple[str, str]:
+    """Signs first and stores only what was signed: a secret is never overwritten by a failure."""
     store = shell("az", "keyvault", "secret", "set", "--vault-name", names.vault, "--name", names.secret)
-    return steps(end, f'{store} --expires "$end" --output none --value "?$({sign} --expiry "$end")"')
+    if not sign or not store:
+        return "", ""
+    return f'token="$({sign} --expiry "$end")"', f'{store} --expires "$end" --output none --value "?$token"'
 
 
 def try_token(names: Names) -> str:
@@ -205,10 +212,7 @@ def new_user_delegation_token(evidence: Evidence) -> str:
         *("--permissions", needed_permissions(evidence), "--https-only", "--as-user", "--auth-mode", "login"),
         *("--output", "tsv"),
     )
-    store = shell("az", "keyvault", "secret", "set", "--vault-name", names.vault, "--name", names.secret)
-    if not sign or not store:
-        return ""
-    return steps(end, f'{store} --expires "$end" --output none --value "?$({sign} --expiry "$end")"')
+    return steps(end, *_store_signed(names, sign))
 
 
 def match_secret_expiry(names: Names) -> str:
@@ -218,7 +222,8 @@ def match_secret_expiry(names: Names) -> str:
     write = shell("az", "keyvault", "secret", "set-attributes", *secret, "--output", "none")
     if not show or not write:
         return ""
-    return f"{write} --expires \"$({show} | tr '?&' '\\n\\n' | sed -n 's/%3[Aa]/:/g; s/^se=//p')\""
+    read = f"end=\"$({show} | tr '?&' '\\n\\n' | sed -n 's/%3[Aa]/:/g; s/^se=//p')\""
+    return steps(read, 'test -n "$end"', f'{write} --expires "$end"')
 
 
 def list_runs(names: Names) -> str:
