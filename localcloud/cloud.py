@@ -16,6 +16,7 @@ from localcloud.arm import ArmService
 from localcloud.arm import activity as arm_activity
 from localcloud.arm import authorization as arm_authorization
 from localcloud.arm import reads as arm_reads
+from localcloud.arm import settings as arm_settings
 from localcloud.arm.pipelines import PipelineWrites
 from localcloud.arm.runs import RunWrites
 from localcloud.arm.trail import Trail
@@ -121,6 +122,7 @@ class LocalCloud(StorageHelpers, RunHelpers):
             *arm_reads.routes(core.azurite),
             *arm_authorization.routes(),
             *arm_activity.routes(),
+            *arm_settings.routes(),
             *RunWrites(self._engine, self._trail).routes(),
             *PipelineWrites(self._trail).routes(),
         ]

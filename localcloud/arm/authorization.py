@@ -32,7 +32,7 @@ async def _list_assignments(request: ArmRequest) -> web.Response:
         for assignment in candidates
         if assignment.covers(scope) or (not at_scope_only and _below(assignment, scope))
     ]
-    return page(request, [_assignment_json(assignment, request) for assignment in found])
+    return page(request, [assignment_json(assignment, request) for assignment in found])
 
 
 def _below(assignment: RoleAssignment, scope: str) -> bool:
@@ -61,7 +61,7 @@ def _definition_id(role: RoleDefinition, request: ArmRequest) -> str:
     return f"{scope}{_PROVIDER}roleDefinitions/{role.id}"
 
 
-def _assignment_json(assignment: RoleAssignment, request: ArmRequest) -> dict[str, Any]:
+def assignment_json(assignment: RoleAssignment, request: ArmRequest) -> dict[str, Any]:
     properties: dict[str, Any] = {
         "roleDefinitionId": _definition_id(assignment.role, request),
         "principalId": assignment.principal_id,

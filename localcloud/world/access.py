@@ -132,12 +132,6 @@ BUILT_IN_ROLES = (
         ),
     ),
     RoleDefinition(
-        "Key Vault Secrets Officer",
-        "b86a8fe4-44ce-4948-aee5-eccb2c155cd7",
-        ("Microsoft.KeyVault/vaults/*/read",),
-        data_actions=("Microsoft.KeyVault/vaults/secrets/*",),
-    ),
-    RoleDefinition(
         "Key Vault Contributor",
         "f25e0fa2-a7c8-4377-a976-54943a77a395",
         ("Microsoft.KeyVault/*",),

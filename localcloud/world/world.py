@@ -26,7 +26,6 @@ OPERATOR_ROLES = (
     "Storage Blob Data Owner",
     "Storage Account Contributor",
     "Key Vault Contributor",
-    "Key Vault Secrets Officer",
     "User Access Administrator",
 )
 
