@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from shared.addresses import ContainerAddress, SecretAddress
+from shared.addresses import BlobAddress, ContainerAddress, SecretAddress
 from shared.evidence.model import Evidence, Look, ProbeResult
 from shared.records.access import Grant, Permission
 from shared.records.key_vault import AccessPolicy, SecretAttributes, Vault
-from shared.records.storage import StorageAccount
+from shared.records.storage import Blob, Container, StorageAccount
 from shared.records.transfer import Direction, Identity, Pipeline, PipelineRun, Registry, StorageAccessMode
 from shared.redaction import Secret
 from shared.rules.model import Description, Rule
@@ -189,11 +190,86 @@ def evidence(**changes: Any) -> Evidence:
     return replace(known, **changes)
 
 
+def container(**changes: Any) -> Container:
+    """A container without holds and policies."""
+    known = Container(name="transfer", deleted=False, has_immutability_policy=False, has_legal_hold=False)
+    return replace(known, **changes)
+
+
+BLOB_ADDRESS: Final = BlobAddress("contosostore", "transfer", "images.tar.gz")
+
+
+def blob(**changes: Any) -> Blob:
+    """A blob that landed two hours ago with all that a source trigger wants."""
+    known = Blob(
+        address=BLOB_ADDRESS,
+        etag="0x8DC0FFEE",
+        last_modified=NOW - timedelta(hours=2),
+        created=NOW - timedelta(hours=2),
+        size=300_000_000,
+        blob_type="BlockBlob",
+        content_md5=bytes(range(16)),
+        metadata={"category": "acr-transfer-blob"},
+        tier="Hot",
+        archive_status="",
+        lease_state="available",
+        lease_status="unlocked",
+        copy_status="",
+        copy_source_kept=False,
+        copy_description="",
+        immutable_until=None,
+        legal_hold=False,
+        content_type="application/octet-stream",
+        content_encoding="",
+        content_language="",
+        content_disposition="",
+        cache_control="",
+    )
+    return replace(known, **changes)
+
+
+def landed(**changes: Any) -> Evidence:
+    """A look at a blob that landed five minutes ago in a container that one import pipeline watches."""
+    known: dict[str, Any] = {
+        "look": Look.BLOB,
+        "container": container(),
+        "blob_address": BLOB_ADDRESS,
+        "blob": blob(),
+        "watchers": (pipeline(),),
+        "writers": (),
+        "runs_of_blob": (),
+        "waiting_since": NOW - timedelta(minutes=5),
+    }
+    return evidence(**{**known, **changes})
+
+
+def after_run(direction: Direction, look: Look = Look.FAILED_RUN, **changes: Any) -> Evidence:
+    """A look at a run that is over and at its blob, which was written before the run began."""
+    known: dict[str, Any] = {
+        "look": look,
+        "direction": direction,
+        "run": run(direction=direction, artifacts=("app:v1",) if direction is Direction.EXPORT else ()),
+        "pipeline": pipeline(direction=direction),
+        "container": container(),
+        "blob_address": BLOB_ADDRESS,
+        "blob": blob(),
+    }
+    return evidence(**{**known, **changes})
+
+
 def described(rule: Rule, seen: Evidence) -> Description:
     """What ``rule`` says of ``seen``; its commands can be pasted and show no secret."""
+    assert_plain(rule(seen).facts)
     description = rule.describe(seen, rule(seen).facts)
     assert_pasteable(description)
     return description
+
+
+def assert_plain(facts: Mapping[str, object]) -> None:
+    """Facts are values that a row can hold, and lists of them."""
+    for name, fact in facts.items():
+        for value in fact if isinstance(fact, list | tuple) else (fact,):
+            assert value is None or isinstance(value, str | int | float | datetime), name
 
 
 def assert_pasteable(description: Description) -> None:
