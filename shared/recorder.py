@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 from shared.diagnosis.diagnose import Diagnosis, Role
 from shared.evidence.model import Look
@@ -14,7 +15,8 @@ from shared.rules.model import Confidence, Outcome, Severity
 from shared.sinks.conditions import Conditions, Told
 from shared.sinks.logs import FindingLog
 
-CANNOT_CHECK = "ACRT901"
+# Its condition is the run's own mark, which stands in the state store anyway.
+RUN_FAILED: Final = "ACRT101"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,11 @@ class Recorder:
         """Stores findings that are built already; the flag says whether one is to be told."""
         rows = tuple(finding for finding, _ in findings)
         await self._log.write(rows)
-        told = [Told(finding, tell) for finding, tell in findings if finding.state is State.OPEN]
+        told = [
+            Told(finding, tell)
+            for finding, tell in findings
+            if finding.state is State.OPEN and finding.rule_id != RUN_FAILED
+        ]
         return Recorded(rows, tuple(await self._conditions.open(told)))
 
 

@@ -6,10 +6,13 @@ provider's casing too, so ids are compared in lower case, while names are kept a
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 REGISTRY_PROVIDER: Final = "microsoft.containerregistry"
+_FORBIDDEN: Final = re.compile(r"[?#%\\\x00-\x20\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +53,14 @@ class ResourceId:
         ).lower()
 
 
+@lru_cache(maxsize=4_096)
 def parse_resource_id(text: str) -> ResourceId:
     """Reads ``/subscriptions/…/resourceGroups/…/providers/NS/type/name[/type/name…]``.
 
     Raises :class:`ValueError` with what is wrong.
     """
     parts = [part for part in text.strip().split("/") if part]
-    if any(ch in text for ch in "?#%\\") or any(ord(ch) < 0x21 or ord(ch) == 0x7F for ch in text.strip()):
+    if _FORBIDDEN.search(text.strip()):
         raise ValueError("a resource id holds no blanks, control characters, '?', '#', '%' or '\\'")
     if any(part in {".", ".."} for part in parts):
         raise ValueError("a resource id holds no '.' or '..' segment")

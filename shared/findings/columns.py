@@ -19,17 +19,19 @@ class Column:
     name: str
     type: str
     description: str
-
-    @property
-    def attribute(self) -> str:
-        """The field of :class:`shared.findings.finding.Finding` that fills it: ``BlobETag`` is ``blob_etag``."""
-        return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", self.name).lower()
+    attribute: str
+    """The field of :class:`shared.findings.finding.Finding` that fills it: ``BlobETag`` is ``blob_etag``."""
 
 
 @cache
 def columns() -> tuple[Column, ...]:
     """All columns in their order."""
-    return tuple(Column(**column) for column in json.loads(_FILE.read_text("utf-8"))["columns"])
+    listed = json.loads(_FILE.read_text("utf-8"))["columns"]
+    return tuple(Column(**column, attribute=_attribute(column["name"])) for column in listed)
+
+
+def _attribute(name: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
 
 
 @cache

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, Final
 
 from shared.findings.columns import columns, schema_version
@@ -31,7 +32,7 @@ class State(StrEnum):
     INFO = "Info"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Finding:
     """One row before it is written. Times are aware, texts may be of any length, empty means unknown."""
 
@@ -87,15 +88,20 @@ class Finding:
             return None
         return round((self.expires_on - self.time_generated).total_seconds() / 86_400, 3)
 
-    def to_row(self) -> Row:
+    @cached_property
+    def row(self) -> Row:
         """The row, in the order of the columns, with every text free of secrets and cut to length."""
         return {column.name: _cell(getattr(self, column.attribute)) for column in columns()}
+
+    def to_row(self) -> Row:
+        """A copy of the row, to change or to keep."""
+        return dict(self.row)
 
 
 def _cell(value: object) -> object:
     match value:
         case str():
-            return shortened(redact(str(value)))
+            return shortened(redact(str(value))) if value else ""
         case datetime():
             return iso(value)
         case Mapping():

@@ -41,7 +41,7 @@ class LogsIngestion:
     async def write(self, findings: Sequence[Finding]) -> None:
         """Uploads the findings' rows, together with those of other events of this moment."""
         if findings:
-            await self.uploads.add([encoded(finding.to_row()) for finding in findings])
+            await self.uploads.add([encoded(finding.row) for finding in findings])
 
     async def _send(self, rows: Sequence[bytes]) -> None:
         body = io.BytesIO(gzip.compress(b"[" + b",".join(rows) + b"]", compresslevel=5, mtime=0))
