@@ -187,7 +187,7 @@ class Monitor:
         registry_id = str(written.run_id.parent)
         evidence = replace(
             self.gatherer.blank(Look.OTHER_RUN, registry_id),
-            lost_write=LostWrite(rejected, written.correlation_id),
+            lost_write=LostWrite(rejected, written.correlation_id, run_name=written.run_id.name),
             event_time=written.time,
         )
         if rejected:

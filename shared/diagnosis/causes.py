@@ -55,7 +55,7 @@ class RootCause:
 
 def root_cause(evidence: Evidence, verdicts: Mapping[str, Verdict]) -> RootCause:
     """The one root cause of a failed run, ``ACRT199`` if nothing names one."""
-    broken = [rule for rule in in_order_of_use(verdicts) if verdicts[rule.id].outcome is Outcome.FAIL and rule.causes]
+    broken = _broken(verdicts)
     claims = [possible for claim in evidence.message.claims if (possible := _possible(claim, evidence))]
     for claim in claims:
         if claim.decides:
@@ -80,6 +80,12 @@ def root_cause(evidence: Evidence, verdicts: Mapping[str, Verdict]) -> RootCause
     if found is not None:
         return _seen(found, verdicts, "a live check; the causes that the message names were ruled out")
     return RootCause(CATALOGUE[CAUSE_UNKNOWN], Confidence.POSSIBLE, "nothing in the message or the live evidence")
+
+
+def _broken(verdicts: Mapping[str, Verdict]) -> list[Rule]:
+    """The causes that fail, in the order of use; what is only possible stands behind what was seen."""
+    failing = [r for r in in_order_of_use(verdicts) if r.causes and verdicts[r.id].outcome is Outcome.FAIL]
+    return sorted(failing, key=lambda rule: verdicts[rule.id].confidence is Confidence.POSSIBLE)
 
 
 def in_order_of_use(rule_ids: Iterable[str]) -> list[Rule]:

@@ -192,11 +192,11 @@ class Gatherer:
             return {"sas": Unavailable(f"SAS_INSPECTION is {inspection}, so the token is not read", by_choice=True)}
         try:
             value = await self._azure.vaults.secret_value(address)
-        except (Gone, UnknownHost):
-            return {"sas": Missing(f"secret {address}")}
+        except (Gone, UnknownHost) as gone:
+            return {"sas": Missing(f"secret {address}", gone.code)}
         except AccessDenied as denied:
             if denied.code == "SecretDisabled":
-                return {"sas": Missing(f"secret {address}"), "vault_refusal": denied.code}
+                return {"sas": Missing(f"secret {address}", denied.code), "vault_refusal": denied.code}
             return {"sas": Unavailable.because(denied)}
         except ServiceError as error:
             return {"sas": Unavailable.because(error)}
