@@ -156,13 +156,12 @@ def _token_lists(evidence: Evidence) -> Verdict:
         return not_applicable()
     if isinstance(probe, ProbeResult) and probe.code == "AuthorizationPermissionMismatch":
         return failed(missing="l", seen="List was refused")
-    if token.permissions is not None and "l" in token.permissions:
+    letters = token.permissions
+    if letters is not None and "l" in letters:
         return passed()
-    if isinstance(probe, ProbeResult) and probe.allowed:
-        return passed()
-    if token.policy_id or token.permissions is None:
-        return unknown(_IN_POLICY)
-    return failed(missing="l", permissions="".join(sorted(token.permissions)))
+    if letters is not None and not token.policy_id:
+        return failed(missing="l", permissions="".join(sorted(letters)))
+    return passed() if isinstance(probe, ProbeResult) and probe.allowed else unknown(_IN_POLICY)
 
 
 def _identity_lists(evidence: Evidence) -> Verdict:

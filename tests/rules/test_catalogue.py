@@ -55,6 +55,36 @@ ACRT311 sas-malformed               High   Sas             pipeline SasToken    
 ACRT312 shared-key-access-disabled  High   Sas             pipeline SasToken        yes
 ACRT313 sas-policy-bound            Low    Sas             pipeline SasToken        no
 ACRT351 storage-role-missing        High   ManagedIdentity pipeline ManagedIdentity yes
+ACRT401 container-missing             High   Storage         pipeline both            yes
+ACRT402 blob-missing                  High   Storage         blob     both            yes
+ACRT403 blob-not-overwritten          High   Storage         run      both            yes
+ACRT404 source-blob-not-deleted       Medium Storage         run      both            no
+ACRT405 storage-network-blocked       High   Storage         pipeline both            yes
+ACRT406 blob-archived                 Medium Storage         blob     both            yes
+ACRT407 storage-account-unreachable   High   Storage         pipeline both            yes
+ACRT408 exported-blob-missing         High   Storage         run      both            no
+ACRT409 blob-locked                   Medium Storage         blob     both            yes
+ACRT501 source-trigger-disabled       Medium SourceTrigger   pipeline both            no
+ACRT502 source-trigger-cannot-list    High   SourceTrigger   pipeline both            no
+ACRT503 blob-too-old                  High   SourceTrigger   blob     both            no
+ACRT504 blob-window-closing           Medium SourceTrigger   blob     both            no
+ACRT505 blob-md5-missing              High   SourceTrigger   blob     both            no
+ACRT506 blob-category-missing         High   SourceTrigger   blob     both            no
+ACRT507 blob-not-imported             High   SourceTrigger   blob     both            no
+ACRT508 no-pipeline-watches-container Medium SourceTrigger   blob     both            no
+ACRT509 blob-not-importable           Medium SourceTrigger   blob     both            yes
+ACRT510 source-trigger-ready          Info   SourceTrigger   blob     both            no
+ACRT601 artifact-not-found            High   Artifacts       run      both            yes
+ACRT602 too-many-artifacts            High   Artifacts       run      both            yes
+ACRT603 artifacts-not-transferred     Medium Artifacts       run      both            no
+ACRT604 foreign-layers                Medium Artifacts       run      both            no
+ACRT605 layer-too-large               High   Artifacts       run      both            yes
+ACRT606 tag-not-overwritten           Medium Artifacts       run      both            yes
+ACRT701 copy-stripped-properties      Medium Copy            blob     both            no
+ACRT702 copy-incomplete               Medium Copy            blob     both            yes
+ACRT901 cannot-check                  Medium Monitor         monitor  both            no
+ACRT902 event-malformed               Low    Monitor         monitor  both            no
+ACRT903 heartbeat                     Info   Monitor         monitor  both            no
 """
 EXPECTED = [tuple(line.split()) for line in _EXPECTED.strip().splitlines()]
 ALL_RULES = list(CATALOGUE.values())
@@ -74,6 +104,10 @@ def test_the_contract_says_what_a_rule_is(expected: tuple[str, ...]) -> None:
     causes = "yes" if rule.causes else "no"
     found = (rule.id, rule.name, rule.severity.label, str(rule.area), str(rule.subject), rule.modes, causes)
     assert found == expected
+
+
+def test_every_rule_of_the_contract_is_there_and_no_other() -> None:
+    assert list(CATALOGUE) == [row[0] for row in EXPECTED]
 
 
 def test_the_catalogue_is_in_the_order_of_its_ids_and_names_are_unique() -> None:

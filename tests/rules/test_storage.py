@@ -120,13 +120,13 @@ def test_an_address_is_shown_without_the_token_behind_it() -> None:
     assert said.fix_command == ""
 
 
-def test_a_closed_account_is_not_opened_by_a_paste() -> None:
+def test_opening_a_closed_account_is_left_to_its_owner() -> None:
     seen = evidence(account=account(default_action="Deny"))
     said = described(CATALOGUE["ACRT405"], seen)
     assert "'contosostore'" in said.summary
     assert "Deny" in said.summary
-    assert said.fix_command == ""
-    assert "az storage account update --ids" in said.recommendation
+    assert "for its owner to decide" in said.recommendation
+    assert "az storage account update --ids" in f"{said.fix_command}{said.recommendation}"
     assert said.verify_command.startswith("az storage account show --name contosostore")
 
 
