@@ -175,10 +175,11 @@ def _storage_network_blocked(evidence: Evidence, facts: Mapping[str, object]) ->
         f"{sentence(named('storage account', names.account))} keeps the transfer service out: {how}, so "
         f"{pipeline_words(evidence)} can't use {named('container', names.container)}.",
         "Container Registry is no trusted service for Storage: no exception, IP rule or private endpoint lets it in. "
-        "Move the transfers to an account that is open to all networks, where the token or the role protects the "
-        "data. Opening this account is for its owner to decide"
-        + (f"; the command would be: {opening}" if opening else "."),
-        verify_command=_show_account(evidence),
+        "Open the account to all networks, where the token or the role still protects the data, or move the transfers "
+        "to an account of their own that is open. Whether this account may be opened is for its owner to decide: it "
+        "holds nothing but transfers in the best case.",
+        opening,
+        _show_account(evidence),
     )
 
 

@@ -16,6 +16,8 @@ from shared.azure.connection import Connection, FixedScopeCredential
 from shared.azure.failures import asking
 from shared.errors import NotStored, ServiceError
 from shared.findings.finding import Row, digest
+from shared.rules.catalogue import CATALOGUE
+from shared.rules.model import Subject
 from shared.sinks.shared_uploads import SharedUploads, TooLarge
 from shared.times import parse_time
 
@@ -41,10 +43,13 @@ class Alert:
 
     @property
     def subject(self) -> str:
-        """The run, the pipeline or the blob."""
+        """What the rule is about: the run, the pipeline or the blob, as far as the row knows it."""
         row = self.row
-        blob = "/".join(filter(None, (row["StorageAccount"], row["ContainerName"], row["BlobName"])))
-        return str(row["RunId"] or row["PipelineId"] or blob or row["RegistryId"] or "acr-transfer-monitor")
+        blob = "/".join((row["StorageAccount"], row["ContainerName"], row["BlobName"])) if row["BlobName"] else ""
+        by_kind = {Subject.RUN: row["RunId"], Subject.PIPELINE: row["PipelineId"], Subject.BLOB: blob}
+        rule = CATALOGUE.get(row["RuleId"])
+        own = by_kind.get(rule.subject, "") if rule is not None else ""
+        return str(own or row["RunId"] or row["PipelineId"] or row["RegistryId"] or "acr-transfer-monitor")
 
     def to_json(self) -> dict[str, Any]:
         """What is sent, as CloudEvents 1.0."""
