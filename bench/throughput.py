@@ -63,7 +63,8 @@ async def at_once(work: Sequence[Callable[[], Awaitable[Any]]]) -> float:
     return time.perf_counter() - began
 
 
-def _event(run_id: str) -> dict[str, Any]:
+def run_event(run_id: str) -> dict[str, Any]:
+    """An event as Event Grid would deliver it after the run was written."""
     return {
         "id": f"event-{run_id.rpartition('/')[2]}",
         "topic": "/subscriptions/any",
@@ -99,7 +100,7 @@ async def _product(counted: _Counted, registry: str, names: list[str]) -> Pace:
     monitor = counted.monitor
     before = counted.sent
     runs = [f"{registry}/pipelineRuns/{name}" for name in names]
-    seconds = await at_once([partial(monitor.run_event, read_event(_event(run))) for run in runs])
+    seconds = await at_once([partial(monitor.run_event, read_event(run_event(run))) for run in runs])
     return Pace(seconds, len(names), counted.sent - before)
 
 

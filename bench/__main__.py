@@ -1,0 +1,67 @@
+"""``python -m bench``: all benchmarks, each as a ratio within this run."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from bench import arm_reads, hangs, imports, throughput
+
+
+def main() -> int:
+    """Prints the figures; 1 if one misses its mark."""
+    missed: list[str] = []
+    asyncio.run(_throughput(missed))
+    asyncio.run(_arm_reads(missed))
+    _imports(missed)
+    asyncio.run(_hangs(missed))
+    print()
+    print("all marks met" if not missed else f"missed: {'; '.join(missed)}")
+    return 1 if missed else 0
+
+
+async def _throughput(missed: list[str]) -> None:
+    print(
+        f"(a) events per second, {throughput.AT_ONCE} at once, {throughput.LATENCY * 1000:.0f} ms on every dependency"
+    )
+    print(f"    {'':10}{'product':>22}{'bare, same requests':>24}{'ratio':>7}{'bare, one state write':>26}{'ratio':>7}")
+    for kind, found in (await throughput.measure()).items():
+        product, same, least = found.product, found.same, found.least
+        against_same = product.per_second / same.per_second
+        against_least = product.per_second / least.per_second
+        paces = f"{_pace(product):>22}{_pace(same):>24}{against_same:7.2f}{_pace(least):>26}{against_least:7.2f}"
+        print(f"    {kind:10}{paces}")
+        if against_same < 0.6:
+            missed.append(f"throughput of {kind} runs")
+
+
+def _pace(pace: throughput.Pace) -> str:
+    return f"{pace.per_second:.0f}/s, {pace.requests_per_event:.2f} req"
+
+
+async def _arm_reads(missed: list[str]) -> None:
+    reads = await arm_reads.measure()
+    print(f"(b) ARM reads per event of a run that succeeded: {reads[0]} first, then {', '.join(map(str, reads[1:]))}")
+    if reads[0] > 2 or max(reads[1:]) > 1:
+        missed.append("ARM reads")
+
+
+def _imports(missed: list[str]) -> None:
+    app, alone = imports.measure()
+    print(f"(c) import function_app {app:.3f} s, import azure.functions {alone:.3f} s: {app / alone:.2f}x")
+    first = asyncio.run(imports.first_event())
+    print(f"    the first event after it, every SDK imported and every token fetched: {first:.3f} s")
+    if app / alone > 1.5:
+        missed.append("import time")
+
+
+async def _hangs(missed: list[str]) -> None:
+    print("(d) a failed run's event while one dependency hangs")
+    for hung in await hangs.measure():
+        print(f"    {hung.dependency:24}{hung.seconds:6.1f} s  {hung.became}")
+        if hung.seconds >= 25:
+            missed.append(f"{hung.dependency} hangs")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
