@@ -14,11 +14,13 @@ import inspect
 import json
 import os
 import signal
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+from localcloud import exec as execute
 from localcloud.cloud import LocalCloud
 from localcloud.ingestion import LogsIngestion
 from localcloud.topic import AlertTopic
@@ -28,12 +30,16 @@ STDIN = 0
 
 def main() -> None:
     arguments = _arguments()
+    if arguments.command == "exec":
+        sys.exit(execute.run(arguments.connection_file, arguments.arguments))
     asyncio.run(_serve(_builder(arguments.world), arguments.latency, arguments.poll))
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m localcloud", description=__doc__)
-    serve = parser.add_subparsers(dest="command", required=True).add_parser("serve")
+    commands = parser.add_subparsers(dest="command", required=True)
+    execute.add_parser(commands)
+    serve = commands.add_parser("serve")
     serve.add_argument("--latency", type=float, default=0.0, help="seconds added to every answer")
     serve.add_argument(
         "--world",

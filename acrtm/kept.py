@@ -1,0 +1,41 @@
+"""The findings of a command: held for printing, and kept in the embedded store unless told otherwise."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from shared.findings.finding import Finding
+
+if TYPE_CHECKING:
+    from embedded import EmbeddedStore
+
+
+class KeptFindings:
+    """A :class:`~shared.sinks.logs.FindingLog` over the embedded store; without a store it only remembers.
+
+    A store that fails halfway takes nothing away from what was found: ``problem`` says so afterwards.
+    """
+
+    def __init__(self, store: EmbeddedStore | None) -> None:
+        self._store = store
+        self.findings: list[Finding] = []
+        self.problem = ""
+
+    @property
+    def place(self) -> str:
+        """Where the findings are kept; empty if nowhere."""
+        return str(self._store.path or "memory") if self._store is not None and not self.problem else ""
+
+    async def write(self, findings: Sequence[Finding]) -> None:
+        """Keeps the findings."""
+        from embedded import EmbeddedError
+
+        self.findings += findings
+        if self._store is None or self.problem:
+            return
+        try:
+            await asyncio.to_thread(self._store.append, [finding.to_row() for finding in findings])
+        except EmbeddedError as error:
+            self.problem = str(error)

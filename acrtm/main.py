@@ -1,0 +1,218 @@
+"""``acrtm``: the command line. It works from a laptop with ``az login`` and needs nothing deployed.
+
+Only names and options stand here; what a command does is imported when it runs, so that ``acrtm rules`` does
+not wait for Azure's SDK or DuckDB.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Final
+
+import typer
+
+from acrtm.exits import EXIT_CODES, ExitCode, Problem, WrongUsage
+from acrtm.output import DEFAULT_FORMAT, FORMATS
+from acrtm.terminal import survive_any_encoding
+
+# The root of what Typer raises for a wrong command line; it exports only one of the branches.
+_UsageError: Final = typer.BadParameter.__mro__[2]
+
+
+def _formats(value: str) -> str:
+    if value not in FORMATS:
+        raise typer.BadParameter(f"'{value}' is none of {', '.join(FORMATS)}.")
+    return value
+
+
+def _complete_rules(incomplete: str) -> list[str]:
+    from shared.rules.catalogue import CATALOGUE
+
+    wanted = incomplete.upper()
+    return [rule_id for rule_id in CATALOGUE if rule_id.startswith(wanted)]
+
+
+Output = Annotated[
+    str,
+    typer.Option(
+        *("--output", "-o"),
+        metavar="|".join(FORMATS),
+        help="How to print the answer.",
+        callback=_formats,
+        autocompletion=lambda: list(FORMATS),
+    ),
+]
+NoStore = Annotated[
+    bool, typer.Option("--no-store", help="Look and print; write nothing on this machine.", show_default=False)
+]
+
+app = typer.Typer(
+    name="acrtm",
+    help="Find out why an ACR Transfer failed, or what would make the next one fail.",
+    epilog=EXIT_CODES,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.command(epilog=EXIT_CODES)
+def diagnose(
+    run_id: Annotated[str, typer.Argument(metavar="RUN_ID", help="The resource id of a pipeline run.")],
+    output: Output = DEFAULT_FORMAT,
+    no_store: NoStore = False,
+) -> int:
+    """Diagnose one run.
+
+    Names its root cause, what that rests on, and the command that repairs it.
+    """
+    from acrtm.commands import diagnose as command
+
+    return command(run_id, output=output, keep=not no_store)
+
+
+@app.command("check-blob", epilog=EXIT_CODES)
+def check_blob(
+    blob_url: Annotated[
+        str,
+        typer.Argument(
+            metavar="BLOB_URL",
+            help="https://<account>.blob.<suffix>/<container>/<name>; a SAS token behind it is dropped.",
+        ),
+    ],
+    registry: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ID",
+            help="A registry whose import pipelines count; instead of MONITORED_REGISTRIES, may be repeated.",
+        ),
+    ] = None,
+    output: Output = DEFAULT_FORMAT,
+    no_store: NoStore = False,
+) -> int:
+    """Check whether a blob will be imported.
+
+    Looks at its own properties and at every import pipeline that reads its container.
+    """
+    from acrtm.commands import check_blob as command
+
+    return command(blob_url, registries=registry or [], output=output, keep=not no_store)
+
+
+@app.command("check-pipeline", epilog=EXIT_CODES)
+def check_pipeline(
+    pipeline_id: Annotated[
+        str, typer.Argument(metavar="PIPELINE_ID", help="The resource id of an export or import pipeline.")
+    ],
+    output: Output = DEFAULT_FORMAT,
+    no_store: NoStore = False,
+) -> int:
+    """Check what would make the next run fail."""
+    from acrtm.commands import check_pipeline as command
+
+    return command(pipeline_id, output=output, keep=not no_store)
+
+
+@app.command(epilog=EXIT_CODES)
+def sweep(output: Output = DEFAULT_FORMAT, no_store: NoStore = False) -> int:
+    """Sweep MONITORED_REGISTRIES once.
+
+    Diagnoses every run that ended within SWEEP_LOOKBACK_HOURS.
+    """
+    from acrtm.commands import sweep as command
+
+    return command(output=output, keep=not no_store)
+
+
+@app.command()
+def rules(
+    area: Annotated[str, typer.Option(metavar="AREA", help="Only this area, such as Sas or KeyVault.")] = "",
+    severity: Annotated[str, typer.Option(metavar="SEVERITY", help="Only this severity and higher.")] = "",
+    output: Output = DEFAULT_FORMAT,
+) -> int:
+    """List the rules."""
+    from acrtm.rulebook import list_rules
+
+    return list_rules(area=area, severity=severity, output=output)
+
+
+@app.command()
+def explain(
+    rule: Annotated[
+        str,
+        typer.Argument(metavar="RULE", help="A rule's id or name.", autocompletion=_complete_rules),
+    ],
+    output: Output = DEFAULT_FORMAT,
+) -> int:
+    """Show the page of one rule.
+
+    What it checks, why it matters, how we know, how to fix it, and what can make it wrong.
+    """
+    from acrtm.rulebook import explain as command
+
+    return command(rule, output=output)
+
+
+@app.command()
+def query(
+    kql: Annotated[str, typer.Argument(metavar="FILE_OR_KQL", help="A .kql file, or KQL in quotes.")],
+    output: Output = DEFAULT_FORMAT,
+) -> int:
+    """Ask the findings on this machine in KQL.
+
+    The table is AcrTransferFindings_CL, as in Log Analytics.
+    """
+    from acrtm.querying import query as command
+
+    return command(kql, output=output)
+
+
+@app.command()
+def demo() -> int:
+    """See the whole product on this machine.
+
+    A transfer fails, is diagnosed and is repaired.
+    """
+    try:
+        from acrtm.demo import run_demo
+    except ModuleNotFoundError as missing:
+        raise Problem(f"The demo needs the checkout with its tools ({missing.name}).", "Run:", "make demo") from None
+    from acrtm.terminal import console
+
+    return run_demo(console())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line and gives its exit code. No error leaves it as a traceback."""
+    survive_any_encoding()
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = typer.main.get_command(app).main(
+            args=given or ["--help"], prog_name="acrtm", standalone_mode=False, windows_expand_args=False
+        )
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is told in words
+        return _told(error)
+    # Help that nobody has asked for is the answer to a wrong command line.
+    return int(code or 0) if given else int(ExitCode.USAGE)
+
+
+def _told(error: Exception) -> int:
+    from acrtm.output.errors import print_problem
+    from acrtm.problems import problem_of, unexpected
+
+    if isinstance(error, _UsageError):
+        words = getattr(error, "format_message", lambda: str(error))()
+        context = getattr(error, "ctx", None)
+        problem: Problem = WrongUsage(
+            words, "How it is used:", f"{context.command_path if context else 'acrtm'} --help"
+        )
+    else:
+        problem = problem_of(error) or unexpected(error)
+    if os.environ.get("ACRTM_TRACEBACK"):
+        import traceback
+
+        traceback.print_exception(error)
+    print_problem(problem)
+    return int(problem.code)

@@ -1,0 +1,97 @@
+"""The pieces that cards are made of."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.rule import Rule as Line
+from rich.table import Table
+from rich.text import Text
+
+from acrtm.looked import LeftOut, OpenEnd
+from acrtm.severity import severity_style
+from acrtm.terminal import clean, one_line
+from shared.findings.finding import Finding
+from shared.rules.catalogue import CATALOGUE
+
+_SURE: Final = {"Confirmed": "confirmed by a live check", "Possible": "possible, not confirmed"}
+
+
+def headline(out: Console, title: str) -> None:
+    """What the card is about."""
+    text = Text(one_line(title), style="bold")
+    if out.is_terminal:
+        out.print(Line(text, align="left", style="dim"))
+    else:
+        out.print(text, soft_wrap=True)
+
+
+def heading(out: Console, text: str) -> None:
+    """The beginning of a section."""
+    out.print()
+    out.print(Text(text, style="bold"))
+
+
+def paragraph(out: Console, text: str, style: str = "", indent: int = 2) -> None:
+    """Text of anybody, wrapped."""
+    if text.strip():
+        out.print(Padding(Text(clean(text).strip(), style=style), (0, 0, 0, indent)))
+
+
+def command(out: Console, text: str) -> None:
+    """A command as it is to be pasted: never wrapped by us, with nothing around it."""
+    out.print(Text(f"  {clean(text).strip()}", style="bold cyan"), soft_wrap=True)
+
+
+def pairs(out: Console, facts: tuple[tuple[str, str], ...]) -> None:
+    """Names and values, one below the other."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, value in facts:
+        grid.add_row(Text(name), Text(one_line(value)))
+    out.print(Padding(grid, (0, 0, 0, 2)))
+
+
+def sure(finding: Finding) -> str:
+    """How sure a finding is, in words."""
+    return _SURE.get(finding.confidence, finding.confidence.lower())
+
+
+def title_of(finding: Finding) -> Text:
+    """``High  ACRT301 sas-expired  (confirmed by a live check)``."""
+    label = Text(one_line(finding.severity), style=severity_style(finding.severity))
+    return Text.assemble(label, "  ", (f"{finding.rule_id} {finding.rule_name}", "bold"), f"  ({sure(finding)})")
+
+
+def checklist(
+    out: Console,
+    failed: list[Finding],
+    passed: tuple[str, ...],
+    open_ends: tuple[OpenEnd, ...],
+    left_out: tuple[LeftOut, ...],
+) -> None:
+    """What was looked at: failed, passed, could not be checked, left out."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(no_wrap=True)
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    for finding in failed:
+        style = severity_style(finding.severity)
+        grid.add_row(Text("failed", style=style), Text(finding.rule_id), Text(finding.rule_name))
+    for rule_id in passed:
+        rule = CATALOGUE.get(rule_id)
+        grid.add_row(Text("passed", style="green"), Text(rule_id), Text(rule.title if rule else ""))
+    for end in open_ends:
+        _undecided(grid, "unknown", "yellow", end.rules, end.reason)
+    for left in left_out:
+        _undecided(grid, "left out", "dim", left.rules, left.reason)
+    out.print(Padding(grid, (0, 0, 0, 2)))
+
+
+def _undecided(grid: Table, word: str, style: str, rules: tuple[str, ...], reason: str) -> None:
+    several = f" ({', '.join(rules)})" if len(rules) > 1 else ""
+    alone = rules[0] if len(rules) == 1 else f"{len(rules)} rules" if rules else ""
+    grid.add_row(Text(word, style=style), Text(alone), Text(f"{one_line(reason)}{several}"))

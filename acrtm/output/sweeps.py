@@ -1,0 +1,83 @@
+"""What a sweep found: each condition once, the worst first, with the command that looks closer."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from rich.console import Console
+from rich.text import Text
+
+from acrtm.looked import Card, open_ends_of
+from acrtm.output.pieces import command, heading, headline, pairs, paragraph, title_of
+from acrtm.terminal import one_line
+from shared.diagnosis.diagnose import RUN_ROWS
+from shared.findings.finding import Finding, State
+
+_MOST_NAMES: Final = 5
+
+
+def print_sweep(out: Console, card: Card) -> None:
+    """Prints the sweep's numbers, its findings, and what it could not check."""
+    headline(out, card.title)
+    pairs(out, card.facts)
+    conditions = _conditions(card.findings)
+    heading(out, "Found")
+    if not conditions:
+        words = "Nothing wrong in what was checked." if card.all_open_ends else "Nothing wrong."
+        paragraph(out, words, style="" if card.all_open_ends else "green")
+    for number, same in enumerate(conditions):
+        if number:
+            out.print()
+        _condition(out, same)
+    _not_checked(out, card)
+
+
+def _conditions(findings: tuple[Finding, ...]) -> list[list[Finding]]:
+    """Open findings by condition, without those that a root cause stands for and what could not be checked."""
+    by_key: dict[str, list[Finding]] = {}
+    for finding in findings:
+        told = finding.state is State.OPEN and finding.role != "Contributing" and finding.outcome in {"Fail", "Warn"}
+        if told and not (finding.rule_id in RUN_ROWS and _has_cause(finding, findings)):
+            by_key.setdefault(finding.finding_key, []).append(finding)
+    return sorted(by_key.values(), key=lambda same: (-same[0].severity_rank, same[0].rule_id, same[0].finding_key))
+
+
+def _has_cause(row: Finding, findings: tuple[Finding, ...]) -> bool:
+    return any(finding.role == "RootCause" and finding.run_id == row.run_id for finding in findings)
+
+
+def _condition(out: Console, same: list[Finding]) -> None:
+    first = same[0]
+    out.print(Text("  ").append_text(title_of(first)))
+    paragraph(out, first.summary)
+    runs = list(dict.fromkeys(one_line(finding.run_name) for finding in same if finding.run_name))
+    if len(runs) > 1:
+        more = f" and {len(runs) - _MOST_NAMES} more" if len(runs) > _MOST_NAMES else ""
+        paragraph(out, f"{len(runs)} runs: {', '.join(runs[:_MOST_NAMES])}{more}", style="dim")
+    closer = _closer_look(first)
+    if closer:
+        command(out, closer)
+
+
+def _closer_look(finding: Finding) -> str:
+    if finding.run_id:
+        return f"acrtm diagnose {finding.run_id}"
+    if finding.pipeline_id and not finding.blob_name:
+        return f"acrtm check-pipeline {finding.pipeline_id}"
+    return f"acrtm explain {finding.rule_id}"
+
+
+def _not_checked(out: Console, card: Card) -> None:
+    if not card.all_open_ends:
+        return
+    heading(out, "Could not be checked")
+    for end in card.open_ends:
+        paragraph(out, end.reason, style="yellow")
+    reasons = {end.reason for end in card.open_ends}
+    for finding in card.findings:
+        for end in open_ends_of([finding]):
+            if end.reason not in reasons:
+                paragraph(out, finding.summary, style="yellow")
+            paragraph(out, finding.recommendation)
+            if finding.fix_command:
+                command(out, finding.fix_command)
