@@ -20,6 +20,7 @@ from localcloud.arm import settings as arm_settings
 from localcloud.arm.pipelines import PipelineWrites
 from localcloud.arm.runs import RunWrites
 from localcloud.arm.trail import Trail
+from localcloud.az.sign_in import ARM, STORAGE, VAULTS, SignIn
 from localcloud.azurite import Azurite
 from localcloud.blob_events import announce_blobs
 from localcloud.blobs.azurite_client import AzuriteClient
@@ -34,7 +35,7 @@ from localcloud.keyvault import KeyVaultService
 from localcloud.names import NameServer
 from localcloud.registry import RegistryService
 from localcloud.run_helpers import RunHelpers
-from localcloud.service import Fault, RequestLog, Service, ServiceFactory
+from localcloud.service import Fault, Origin, RequestLog, Service, ServiceFactory
 from localcloud.storage_helpers import StorageHelpers
 from localcloud.tokens import Secrets, Tokens
 from localcloud.transfer import SourceTrigger, TransferEngine
@@ -164,6 +165,10 @@ class LocalCloud(StorageHelpers, RunHelpers):
             for account in self.world.storage_accounts.values()
             for key in (*account.keys.values(), *account.azurite_keys.values())
         }
+        for vault in (*self.world.vaults.values(), *self.world.deleted_vaults.values()):
+            for version in (version for versions in vault.secrets.values() for version in versions):
+                if "sig=" in version.value:  # a command line signs tokens of its own
+                    self._core.secrets.add_sas(version.value.strip().removeprefix("?"))
         return self._core.secrets.issued | keys | {self._identity.header}
 
     @property
@@ -219,6 +224,20 @@ class LocalCloud(StorageHelpers, RunHelpers):
         path = self._folder / "connection.json"
         self.connection.write(path)
         return path
+
+    def sign_in(self) -> SignIn:
+        """What ``az login`` of the operator leaves behind."""
+        world, core = self.world, self._core
+        return SignIn(
+            front_port=core.front_port,
+            name_server_port=self._name_server_port,
+            authority_pem=self.authority_pem,
+            subscription_id=world.subscription_id,
+            tenant_id=world.tenant_id,
+            principal_id=world.operator.id,
+            headers=core.tokens.origin_header(Origin.OPERATOR),
+            tokens={audience: core.tokens.issue(world.operator, audience)[0] for audience in (ARM, STORAGE, VAULTS)},
+        )
 
     # -- events ----------------------------------------------------------------------------------------------
 

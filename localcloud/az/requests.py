@@ -1,0 +1,152 @@
+"""Requests to the local cloud's hosts over TLS, with the standard library alone."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from localcloud.az.errors import AzError, NotCarriedOut
+from localcloud.az.sign_in import ARM, SignIn
+
+LOOPBACK = "127.0.0.1"
+TIMEOUT = 60
+REGISTRY_API = "2025-04-01"
+PIPELINE_API = "2025-06-01-preview"
+VAULT_API = "2023-07-01"
+STORAGE_API = "2024-01-01"
+ROLE_API = "2022-04-01"
+
+
+class Refused(AzError):
+    """The cloud's answer is an error."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(f"({code}) {message}" if code else message)
+        self.status = status
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    headers: Mapping[str, str]
+    """Names in lower case."""
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body) if self.body else {}
+
+
+class _Connection(http.client.HTTPSConnection):
+    """To a host of the local cloud, wherever its name would lead otherwise."""
+
+    def __init__(self, host: str, sign_in: SignIn) -> None:
+        self._trust = ssl.create_default_context(cadata=sign_in.authority_pem)
+        super().__init__(host, timeout=TIMEOUT, context=self._trust)
+        self._sign_in = sign_in
+
+    def connect(self) -> None:
+        if not self._exists():
+            raise AzError(f"Failed to resolve '{self.host}': Name or service not known")
+        raw = socket.create_connection((LOOPBACK, self._sign_in.front_port), TIMEOUT)
+        self.sock = self._trust.wrap_socket(raw, server_hostname=self.host)
+
+    def _exists(self) -> bool:
+        with socket.create_connection((LOOPBACK, self._sign_in.name_server_port), TIMEOUT) as asking:
+            asking.sendall(self.host.encode() + b"\n")
+            return asking.makefile("rb").readline().strip() == b"yes"
+
+
+class Cloud:
+    """The cloud as the one sees it who has signed in."""
+
+    def __init__(self, sign_in: SignIn, subscription_id: str = "") -> None:
+        self.sign_in = sign_in
+        self.subscription_id = subscription_id or sign_in.subscription_id
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        audience: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        allowed: tuple[int, ...] = (),
+    ) -> Answer:
+        """One request; ``url`` is encoded already, and without an audience no token goes along."""
+        parts = urlsplit(url)
+        if parts.scheme != "https" or not parts.hostname:
+            raise AzError(f"'{url.partition('?')[0]}' is no https address.")
+        sent = {"User-Agent": "AZURECLI", **self.sign_in.headers, **(headers or {})}
+        if audience is not None:
+            sent["Authorization"] = f"Bearer {self.sign_in.tokens[audience]}"
+        connection = _Connection(parts.hostname, self.sign_in)
+        try:
+            path = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+            connection.request(method, path, body=body, headers=sent)
+            given = connection.getresponse()
+            answer = Answer(given.status, {name.lower(): value for name, value in given.getheaders()}, given.read())
+        except (OSError, http.client.HTTPException) as error:
+            raise AzError(f"Connection to '{parts.hostname}' failed: {error}") from None
+        finally:
+            connection.close()
+        if answer.status >= 400 and answer.status not in allowed:
+            raise _refusal(answer)
+        return answer
+
+    def json(self, method: str, url: str, audience: str, version: str, body: Any = None, **parameters: str) -> Any:
+        """A request that gives and takes JSON."""
+        query = urlencode({"api-version": version, **parameters}, safe="$'()/:,")
+        data = None if body is None else json.dumps(body).encode()
+        headers = {} if data is None else {"Content-Type": "application/json"}
+        return self.send(method, f"{url}?{query}", audience=audience, headers=headers, body=data).json()
+
+    def arm(self, method: str, resource_id: str, version: str, body: Any = None, **parameters: str) -> Any:
+        """A request to Azure Resource Manager."""
+        return self.json(method, f"{ARM}{resource_id}", ARM, version, body, **parameters)
+
+    def arm_list(self, resource_id: str, version: str, **parameters: str) -> list[Any]:
+        """Every item of a list, over all its pages."""
+        page = self.arm("GET", resource_id, version, **parameters)
+        items: list[Any] = page["value"]
+        while page.get("nextLink"):
+            page = self.send("GET", page["nextLink"], audience=ARM).json()
+            items += page["value"]
+        return items
+
+    def named(self, resource_type: str, name: str, version: str) -> Any:
+        """The resource of this name in the subscription: az looks it up where no resource group is given."""
+        listed = self.arm_list(f"/subscriptions/{self.subscription_id}/providers/{resource_type}", version)
+        for resource in listed:
+            if resource["name"].lower() == name.lower():
+                return resource
+        where = f"not found within subscription '{self.subscription_id}'"
+        raise Refused(404, "ResourceNotFound", f"The Resource '{resource_type}/{name}' {where}.")
+
+    def resource_id(self, resource_type: str, name: str, group: str | None, version: str) -> str:
+        """The id of a resource, whose group has to be looked up where it isn't given."""
+        if not group:
+            return str(self.named(resource_type, name, version)["id"])
+        return f"/subscriptions/{self.subscription_id}/resourceGroups/{group}/providers/{resource_type}/{name}"
+
+
+def _refusal(answer: Answer) -> AzError:
+    text = answer.body.decode("utf-8", "replace")
+    code = answer.headers.get("x-ms-error-code", "")
+    message = text
+    try:
+        error = json.loads(text)["error"]
+        code, message = str(error["code"]), str(error["message"])
+    except (ValueError, KeyError, TypeError):
+        if "<Message>" in text:
+            message = text.partition("<Message>")[2].partition("</Message>")[0]
+    if answer.status == 501 or code == "InvalidResourceType":
+        return NotCarriedOut(message or "the request")
+    return Refused(answer.status, code, message or f"The service answered {answer.status}.")
