@@ -33,8 +33,8 @@ class WriteResult(StrEnum):
     CANCEL = "Microsoft.Resources.ResourceWriteCancel"
 
 
-# A blob is there once one of these is done; CreateFile, for example, only opens an empty file.
-COMMIT_OPERATIONS: Final = frozenset({"putblob", "putblocklist", "copyblob", "flushwithclose"})
+# A blob is there once one of these is done; CreateFile and SftpCreate, for example, only open an empty file.
+COMMIT_OPERATIONS: Final = frozenset({"putblob", "putblocklist", "copyblob", "flushwithclose", "sftpcommit"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,9 @@ def read_delivery(event: Any) -> PlatformEvent:
         {
             "id": event.id,
             "type": event.type if cloud_event else event.event_type,
-            "source": event.source if cloud_event else event.topic,
+            # A CloudEvent's "topic" arrives among its extensions.
+            "topic": event.extension_attrs.get("topic") if cloud_event else event.topic,
+            "source": event.source if cloud_event else None,
             "subject": event.subject,
             "time": event.time if cloud_event else event.event_time,
             "data": data,
