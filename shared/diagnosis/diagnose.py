@@ -70,6 +70,11 @@ class Diagnosis:
         return not self.open_rules
 
 
+# A failed run is told from its cause; elsewhere what explains comes before what it explains.
+_ORDER: Final = {
+    True: (Role.ROOT_CAUSE, Role.CONTRIBUTING, Role.OBSERVATION),
+    False: (Role.ROOT_CAUSE, Role.OBSERVATION, Role.CONTRIBUTING),
+}
 _RULES_OF_LOOK: Final = {look: tuple(r for r in CATALOGUE.values() if look in r.looks) for look in Look}
 
 
@@ -198,7 +203,7 @@ def _diagnosis(
         if rule.id in explained and role is Role.OBSERVATION:
             role = Role.CONTRIBUTING
         results.append(Result(rule, verdict, role, (bases or {}).get(rule.id, "")))
-    results.sort(key=lambda result: (result.role is not Role.ROOT_CAUSE, result.role is Role.OBSERVATION))
+    results.sort(key=lambda result: _ORDER[evidence.look is Look.FAILED_RUN].index(result.role))
     return Diagnosis(evidence, tuple(results), tuple(well), open_rules)
 
 

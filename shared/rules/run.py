@@ -54,7 +54,9 @@ def _not_arrived(run: PipelineRun) -> tuple[str, ...]:
 
 def _took(facts: Mapping[str, object]) -> str:
     minutes = facts.get("minutes")
-    return f" after {minutes:g} minutes" if isinstance(minutes, int | float) else ""
+    if not isinstance(minutes, int | float):
+        return ""
+    return f" after {minutes:g} minutes" if minutes > 1 else " within a minute"
 
 
 @rule(

@@ -1,0 +1,58 @@
+"""The demo, as somebody who has just cloned the repository runs it."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+ROOT = Path(__file__).resolve().parent.parent
+
+pytestmark = pytest.mark.skipif(sys.version_info < (3, 13), reason="the worker library needs Python 3.13")
+
+
+def _acrtm(*words: str, store: Path) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "ACRTM_STORE": str(store), "NO_COLOR": "1", "COLUMNS": "120"}
+    return subprocess.run(
+        [sys.executable, "-m", "acrtm", *words],
+        cwd=ROOT,
+        env=environment,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def test_the_demo_is_right_twice_and_leaves_a_store_to_ask(tmp_path: Path) -> None:
+    store = tmp_path / "findings.duckdb"
+    for _ in range(2):
+        told = _acrtm("demo", store=store)
+        assert told.returncode == 0, told.stdout + told.stderr
+        assert "Every diagnosis was the right one" in told.stdout
+        assert "\x1b" not in told.stdout
+
+    kql = "AcrTransferFindings_CL | where Role == 'RootCause' | project RuleId | sort by RuleId asc"
+    asked = _acrtm("query", kql, "--output", "json", store=store)
+    assert asked.returncode == 0, asked.stderr
+    assert [row["RuleId"] for row in json.loads(asked.stdout)["rows"]] == ["ACRT201", "ACRT301", "ACRT405"]
+
+
+def test_a_wrong_diagnosis_is_not_overlooked() -> None:
+    from acrtm.demo import Story
+
+    unused: Any = SimpleNamespace()
+    story = Story(Console(file=io.StringIO()), unused, unused, unused, unused)
+    rows = [{"RuleId": "ACRT301", "Role": "RootCause"}]
+    story.expect("a run", rows, ("ACRT301",), role="RootCause")
+    assert story.wrong == []
+    story.expect("a run", rows, ("ACRT201",), role="RootCause")
+    assert story.wrong == ["a run: expected ACRT201, found ACRT301"]
