@@ -52,6 +52,8 @@ _FORMAT: Final = """<svg class="rich-terminal" viewBox="0 0 {width} {height}" xm
 def main() -> int:
     """Runs the demo once and draws it; the exit code is the demo's."""
     console = Console(record=True, width=112, file=io.StringIO(), force_terminal=True, color_system="truecolor")
+    # Spinners would be drawn frame by frame.
+    console.is_interactive = False
     with tempfile.TemporaryDirectory() as folder:
         os.environ["ACRTM_STORE"] = str(Path(folder) / "findings.duckdb")
         code = run_demo(console)
