@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from localcloud.az.errors import AzError, NotCarriedOut, UsageError
 from localcloud.az.requests import Answer, Cloud
@@ -66,7 +66,7 @@ def _copy(cloud: Cloud, options: argparse.Namespace) -> None:
     target = options.target
     if target.partition("?")[0].endswith("/") or urlsplit(target).path.strip("/").count("/") == 0:
         address, separator, token = target.partition("?")
-        name = urlsplit(options.source).path.rpartition("/")[2] if from_url else Path(options.source).name
+        name = urlsplit(options.source).path.rpartition("/")[2] if from_url else quote(Path(options.source).name)
         target = f"{address.rstrip('/')}/{name}{separator}{token}"
     headers = {"x-ms-blob-type": "BlockBlob"}
     if from_url:
