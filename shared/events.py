@@ -99,7 +99,7 @@ def read_event(raw: Mapping[str, Any]) -> PlatformEvent:
     if isinstance(data, str):
         try:
             data = json.loads(data)
-        except ValueError:
+        except (ValueError, RecursionError):
             data = {}
     fields = mapping(data)
     return PlatformEvent(
@@ -120,7 +120,7 @@ def read_delivery(event: Any) -> PlatformEvent:
     """
     try:
         data = event.get_json()
-    except ValueError:
+    except (ValueError, RecursionError):
         data = {}
     cloud_event = hasattr(event, "specversion")
     return read_event(

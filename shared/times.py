@@ -14,13 +14,21 @@ _RFC3339: Final = re.compile(
 )
 
 
+def _in_utc(moment: datetime) -> datetime:
+    # At both ends of the calendar an offset leads out of it, which raises OverflowError.
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
 def parse_time(text: object) -> datetime | None:
     """The time in ``text`` as an aware UTC datetime, or ``None`` if it is none.
 
     A time without an offset is UTC, which is how every Azure service means it.
     """
     if isinstance(text, datetime):
-        return text.replace(tzinfo=UTC) if text.tzinfo is None else text.astimezone(UTC)
+        try:
+            return _in_utc(text)
+        except OverflowError:
+            return None
     if not isinstance(text, str):
         return None
     match = _RFC3339.fullmatch(text.strip())
@@ -38,10 +46,9 @@ def parse_time(text: object) -> datetime | None:
 def parse_http_date(text: str) -> datetime | None:
     """The time in an HTTP date such as ``Thu, 13 Jun 2019 16:18:07 GMT``, or ``None``."""
     try:
-        parsed = parsedate_to_datetime(text.strip())
+        return _in_utc(parsedate_to_datetime(text.strip()))
     except (ValueError, TypeError, OverflowError):
         return None
-    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
 
 
 def parse_epoch(value: object) -> datetime | None:

@@ -65,7 +65,7 @@ _STATUS: Final = re.compile(
 )
 # A token without a start gives a text without one, so each is looked for on its own.
 _START, _EXPIRY, _CURRENT = (
-    re.compile(rf"\b{name}\s{{0,5}}\[([^\]\n]{{4,60}})\]", re.IGNORECASE) for name in ("Start", "Expiry", "Current")
+    re.compile(rf"\b{name}\s{{0,5}}\[([^\]]{{4,60}})\]", re.IGNORECASE) for name in ("Start", "Expiry", "Current")
 )
 _OUTSIDE_TIME_FRAME: Final = re.compile(
     r"signature\s{1,5}not\s{1,5}valid\s{1,5}in\s{1,5}the\s{1,5}specified\s{1,5}time", re.IGNORECASE
@@ -110,9 +110,8 @@ def _times(text: str) -> tuple[datetime | None, datetime | None, datetime | None
 
 
 def _time(text: str) -> datetime | None:
-    if not text:
-        return None
-    return parse_time(text) or parse_http_date(text)
+    line = " ".join(text.split())
+    return parse_time(line) or parse_http_date(line) if line else None
 
 
 def _claims(
