@@ -94,8 +94,9 @@ def repair_blob(blob: Blob, *, md5: bool, category: bool) -> str:
     commands = []
     if md5:
         read = shell("az", "storage", "blob", "download", *place, "--no-progress")
-        digest = f'"$({read} | openssl md5 -binary | base64)"'
-        commands.append(f"{shell('az', 'storage', 'blob', 'update', *place)} --content-md5 {digest} --output none")
+        # Without pipefail a download that failed would give the blob the MD5 of nothing.
+        commands.append(f'md5="$(set -o pipefail; {read} | openssl md5 -binary | base64)"')
+        commands.append(f'{shell("az", "storage", "blob", "update", *place)} --content-md5 "$md5" --output none')
     if category:
         kept = [f"{name}={value}" for name, value in sorted(blob.metadata.items()) if name != "category"]
         commands.append(
