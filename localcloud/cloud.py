@@ -131,7 +131,7 @@ class LocalCloud(StorageHelpers, RunHelpers):
             ArmService(core.world, routes),
             KeyVaultService(core.world),
             BlobService(core.world, core.azurite, announce_blobs(core.bus)),
-            RegistryService(core.world),
+            RegistryService(core.world, core.tokens),
         ]
 
     # -- what the world is and what happened in it -----------------------------------------------------------

@@ -5,7 +5,9 @@ from __future__ import annotations
 import secrets
 import time
 import uuid
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import parse_qs, quote
 
 import jwt
@@ -15,6 +17,8 @@ from localcloud.world import ADDRESSES, Principal, World
 
 ORIGIN_HEADER = "x-localcloud-origin"
 TOKEN_LIFETIME = 24 * 3600
+REGISTRY_REFRESH_LIFETIME = 3 * 3600
+REGISTRY_ACCESS_LIFETIME = 75 * 60
 
 
 @dataclass(slots=True)
@@ -66,6 +70,38 @@ class Tokens:
         }
         token = jwt.encode(claims, self._signing_key, algorithm="HS256")
         return self._secrets.add_token(token), expires
+
+    def issue_registry_token(
+        self, holder: Caller, host: str, kind: str, *, lifetime: float, access: Sequence[Mapping[str, object]] = ()
+    ) -> str:
+        """A registry's own token for whoever holds ``holder``'s: a ``refresh_token`` or an ``access_token``."""
+        issued_at = int(time.time())
+        claims = {
+            "aud": host,
+            "iss": "Azure Container Registry",
+            "iat": issued_at,
+            "nbf": issued_at - 300,
+            "exp": issued_at + int(lifetime),
+            "jti": str(uuid.uuid4()),
+            "version": "1.0",
+            "grant_type": kind,
+            "appid": holder.client_id,
+            "oid": holder.principal_id,
+            "sub": holder.principal_id,
+            "tid": holder.tenant_id,
+            "access": list(access),
+        }
+        return self._secrets.add_token(jwt.encode(claims, self._signing_key, algorithm="HS256"))
+
+    def registry_claims(self, token: str, host: str, kind: str) -> dict[str, Any] | None:
+        """What a registry's token says, if it is one of this kind for this host."""
+        try:
+            claims: dict[str, Any] = jwt.decode(
+                token, self._signing_key, algorithms=["HS256"], audience=host, issuer="Azure Container Registry"
+            )
+        except jwt.PyJWTError:
+            return None
+        return claims if claims["grant_type"] == kind else None
 
     def caller(self, authorization: str | None, origin_header: str | None) -> Caller:
         """Who sends a request with these headers."""

@@ -18,8 +18,8 @@ def pack(artifacts: Mapping[str, Manifest]) -> bytes:
     """``artifacts`` are by ``repo:tag`` or ``repo@digest``."""
     files = {CATALOG: json.dumps({name: manifest.digest for name, manifest in artifacts.items()}).encode()}
     for manifest in artifacts.values():
-        files[_member(manifest.digest)] = manifest.body
-        for layer in (manifest.config, *manifest.layers):
+        files |= {_member(member.digest): member.body for member in manifest.family}
+        for layer in manifest.blobs:
             if layer.content is not None:
                 files[_member(layer.digest)] = layer.content
     buffer = io.BytesIO()
@@ -48,6 +48,9 @@ def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
 
 def _manifest(files: Mapping[str, bytes], digest: str) -> Manifest:
     document = json.loads(files[_member(digest)])
+    if "manifests" in document:
+        children = tuple(_manifest(files, child["digest"]) for child in document["manifests"])
+        return Manifest((), None, document["mediaType"], children)
     layers = tuple(_layer(files, descriptor) for descriptor in document["layers"])
     return Manifest(layers, _layer(files, document["config"]), document["mediaType"])
 

@@ -73,7 +73,7 @@ def _artifact(registry: Registry, reference: str) -> Manifest:
     if manifest is None:
         kind = "" if tag.startswith("sha256:") else "tagged by "
         raise ArtifactFailure(f'{failed}  MANIFEST_UNKNOWN: manifest {kind}"{tag}" is not found')
-    for layer in manifest.layers:
+    for layer in manifest.blobs:
         if layer.size > MAX_LAYER:
             raise ArtifactFailure(
                 f"{failed}  Layer {layer.digest} has {layer.size} bytes, which exceeds the maximum layer size "

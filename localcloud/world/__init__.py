@@ -9,7 +9,7 @@ from localcloud.world.activity import ActivityEntry
 from localcloud.world.behaviour import Behaviour, MessageStyle
 from localcloud.world.network import ADDRESSES, NetworkRules
 from localcloud.world.pipelines import AccessMode, Direction, IdentityKind, Pipeline, Run
-from localcloud.world.registries import GIB, Layer, Manifest, Registry, foreign_layer, image, layer
+from localcloud.world.registries import GIB, Layer, Manifest, Registry, foreign_layer, image, index, layer
 from localcloud.world.storage import BlobAppearance, StorageAccount
 from localcloud.world.vaults import AccessPolicy, SecretVersion, Vault
 from localcloud.world.world import World
@@ -41,5 +41,6 @@ __all__ = [
     "World",
     "foreign_layer",
     "image",
+    "index",
     "layer",
 ]

@@ -86,6 +86,11 @@ BUILT_IN_ROLES = (
         ),
     ),
     RoleDefinition(
+        "Container Registry Repository Catalog Lister",
+        "bfdb9389-c9a5-478a-bb2f-ba9ca092c3c7",
+        data_actions=("Microsoft.ContainerRegistry/registries/catalog/read",),
+    ),
+    RoleDefinition(
         "Storage Blob Data Reader",
         "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1",
         (f"{_STORAGE}/containers/read", f"{_STORAGE}/generateUserDelegationKey/action"),

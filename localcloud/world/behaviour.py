@@ -67,5 +67,7 @@ class Behaviour:
     retries_failed_sources: bool = False
     """The source trigger takes a blob up again as long as its import fails."""
     activity_log_delay: timedelta = timedelta(0)
+    redirects_layers: bool = False
+    """A registry leads to its storage for a layer instead of answering itself."""
     raises_events_twice: bool = False
     """Each event is delivered a second time, as "at least once" allows."""

@@ -8,10 +8,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from localcloud.service import Origin
 from localcloud.world.clock import now
+from localcloud.world.network import NetworkRules
 from localcloud.world.pipelines import Pipeline, Run
 
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+OCI_INDEX = "application/vnd.oci.image.index.v1+json"
+DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 OCI_LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
 FOREIGN_LAYER = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
@@ -32,21 +36,37 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """An artifact's manifest, whose digest is that of its bytes."""
+    """An artifact's manifest, whose digest is that of its bytes. An index has ``children`` and nothing else."""
 
     layers: tuple[Layer, ...]
-    config: Layer
+    config: Layer | None
     media_type: str = OCI_MANIFEST
+    children: tuple[Manifest, ...] = ()
 
     @property
     def body(self) -> bytes:
-        document = {
-            "schemaVersion": 2,
-            "mediaType": self.media_type,
-            "config": _descriptor(self.config),
-            "layers": [_descriptor(layer) for layer in self.layers],
-        }
+        document: dict[str, object] = {"schemaVersion": 2, "mediaType": self.media_type}
+        if self.config is None:
+            document["manifests"] = [
+                {"mediaType": child.media_type, "size": len(child.body), "digest": child.digest}
+                for child in self.children
+            ]
+        else:
+            document["config"] = _descriptor(self.config)
+            document["layers"] = [_descriptor(layer) for layer in self.layers]
         return json.dumps(document, separators=(",", ":")).encode()
+
+    @property
+    def family(self) -> tuple[Manifest, ...]:
+        """The manifest, and those that it lists if it is an index."""
+        return (self, *self.children)
+
+    @property
+    def blobs(self) -> tuple[Layer, ...]:
+        """Every layer and configuration of the family."""
+        return tuple(
+            blob for manifest in self.family for blob in (manifest.config, *manifest.layers) if blob is not None
+        )
 
     @property
     def digest(self) -> str:
@@ -86,6 +106,11 @@ def image(name: str, *layers: Layer) -> Manifest:
     return Manifest(layers or (layer(f"content of {name}"),), config)
 
 
+def index(*manifests: Manifest) -> Manifest:
+    """An index over images for several platforms."""
+    return Manifest((), None, OCI_INDEX, manifests)
+
+
 @dataclass(slots=True)
 class Registry:
     name: str
@@ -97,7 +122,11 @@ class Registry:
     export_policy: str = "enabled"
     public_network_access: str = "Enabled"
     default_action: str = "Allow"
+    ip_rules: list[str] = field(default_factory=list)
+    private_endpoints: set[Origin] = field(default_factory=lambda: {Origin.OPERATOR})
     role_assignment_mode: str = "LegacyRegistryPermissions"
+    domain_label: str = ""
+    """The part that a domain name label adds to the name in the login server."""
     provisioning_state: str = "Succeeded"
     denies_transfers: bool = False
     """The registry's own network rules or roles keep the transfer from reading or writing artifacts."""
@@ -112,7 +141,15 @@ class Registry:
 
     @property
     def login_server(self) -> str:
-        return f"{self.name.lower()}.azurecr.io"
+        label = f"-{self.domain_label}" if self.domain_label else ""
+        return f"{self.name.lower()}{label}.azurecr.io"
+
+    @property
+    def network(self) -> NetworkRules:
+        """The rules of the data plane; no service is trusted there by itself."""
+        return NetworkRules(
+            self.public_network_access, self.default_action, "None", self.ip_rules, self.private_endpoints
+        )
 
     def push(self, reference: str, manifest: Manifest | None = None) -> Manifest:
         """Put ``repo:tag`` (``:latest`` without one) into the registry."""
@@ -129,8 +166,16 @@ class Registry:
         tags = self.artifacts.get(repository, {})
         if not tag.startswith("sha256:"):
             return tags.get(tag)
-        known = [*tags.values(), *self.untagged.get(repository, [])]
-        return next((manifest for manifest in known if manifest.digest == tag), None)
+        return next((manifest for manifest in self.manifests(repository) if manifest.digest == tag), None)
+
+    def manifests(self, repository: str) -> list[Manifest]:
+        """Every manifest of a repository, those that an index lists among them."""
+        known = [*self.artifacts.get(repository, {}).values(), *self.untagged.get(repository, [])]
+        return [member for manifest in known for member in manifest.family]
+
+    @property
+    def repositories(self) -> list[str]:
+        return sorted({*self.artifacts, *self.untagged})
 
     def pipelines(self) -> Iterable[Pipeline]:
         return (*self.export_pipelines.values(), *self.import_pipelines.values())

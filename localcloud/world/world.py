@@ -111,11 +111,14 @@ class World:
 
     def add_registry(
         self, name: str, *, sku: str = "Premium", subscription: str | None = None,
-        resource_group: str = TRANSFER_GROUP,
+        resource_group: str = TRANSFER_GROUP, monitored: bool = True,
     ) -> Registry:  # fmt: skip
+        """A registry; ``monitored`` lets the monitor pull from it."""
         identifier = self.resource_id("Microsoft.ContainerRegistry/registries", name, resource_group, subscription)
         registry = Registry(name, identifier, subscription or self.subscription_id, resource_group, sku=sku)
         self.registries[name.casefold()] = registry
+        if monitored:
+            self.access.assign(self.monitor.id, "AcrPull", identifier)
         return registry
 
     def add_storage_account(
@@ -265,6 +268,14 @@ class World:
         if pipeline.identity is None:
             raise ValueError(f"pipeline {pipeline.name} has no identity to grant anything to")
         self.access.assign(pipeline.identity.id, role, self.account(account).id)
+
+    def use_repository_permissions(self, registry: Registry | str, *, monitored: bool = True) -> None:
+        """Let only the repository roles count on the registry; ``monitored`` gives them to the monitor."""
+        home = self.registry(registry)
+        home.role_assignment_mode = "AbacRepositoryPermissions"
+        if monitored:
+            for role in ("Container Registry Repository Reader", "Container Registry Repository Catalog Lister"):
+                self.access.assign(self.monitor.id, role, home.id)
 
     def close_firewall(self, resource: StorageAccount | Vault | str, *, bypass: str | None = None) -> None:
         self._networked(resource).network.close()

@@ -63,12 +63,6 @@ async def test_the_certificate_is_checked(cloud: LocalCloud) -> None:
             await stranger.get(f"https://127.0.0.1:{port}/")
 
 
-async def test_registries_have_no_data_plane_yet(cloud: LocalCloud) -> None:
-    cloud.world.add_registry("contosohub")
-    async with cloud.client_session() as session, session.get("https://contosohub.azurecr.io/v2/") as answer:
-        assert answer.status == 501
-
-
 async def test_another_process_connects_by_the_file(cloud: LocalCloud) -> None:
     cloud.world.add_registry("contosohub")
     program = """
