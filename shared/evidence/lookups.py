@@ -86,15 +86,14 @@ class Lookups:
         async def find() -> Vault | Missing | Unavailable:
             reader = self._azure.vaults
             known = next((i for i in self._settings.key_vaults if i.endswith(f"/{name.lower()}")), "")
-            if known:
-                found = await piece(reader.vault(known), f"key vault '{name}'")
-            else:
-                found = await piece(_by_name(reader.vaults(subscription), name), f"key vault '{name}'")
+            asked = reader.vault(known) if known else _by_name(reader.vaults(subscription), name)
+            found = await _found(asked, f"key vault '{name}'")
             if not isinstance(found, Missing) or not await reader.exists(name):
                 return found
             return _not_visible("key vault", name, subscription, "KEY_VAULTS", "Microsoft.KeyVault/vaults/read")
 
-        return await self._cached(("vault", name, subscription), find, after)
+        # Outside the cache: a look that failed is not kept.
+        return await piece(self._cached(("vault", name, subscription), find, after), f"key vault '{name}'")
 
     async def account(self, name: str, subscription: str, after: datetime | None = None) -> Piece[StorageAccount]:
         """A storage account by its name, found like a vault."""
@@ -102,16 +101,14 @@ class Lookups:
         async def find() -> StorageAccount | Missing | Unavailable:
             reader = self._azure.storage_accounts
             known = next((i for i in self._settings.storage_accounts if i.endswith(f"/{name.lower()}")), "")
-            if known:
-                found = await piece(reader.account(known), f"storage account '{name}'")
-            else:
-                found = await piece(_by_name(reader.accounts(subscription), name), f"storage account '{name}'")
+            asked = reader.account(known) if known else _by_name(reader.accounts(subscription), name)
+            found = await _found(asked, f"storage account '{name}'")
             if not isinstance(found, Missing) or not await reader.exists(name):
                 return found
             right = "Microsoft.Storage/storageAccounts/read"
             return _not_visible("storage account", name, subscription, "STORAGE_ACCOUNTS", right)
 
-        return await self._cached(("account", name, subscription), find, after)
+        return await piece(self._cached(("account", name, subscription), find, after), f"storage account '{name}'")
 
     async def secret(
         self, vault: Vault, address: SecretAddress, after: datetime | None = None
@@ -194,6 +191,14 @@ class Lookups:
                 f"{gone.what} is not there", gone.what, "Microsoft.ContainerRegistry/registries/read"
             )
         return pipelines, open_ends
+
+
+async def _found(asked: Awaitable[Value], what: str) -> Value | Missing:
+    """The answer, or :class:`Missing`; any other failure is raised."""
+    try:
+        return await asked
+    except (Gone, UnknownHost) as absent:
+        return Missing(what, absent.code)
 
 
 async def _by_name(asked: Awaitable[tuple[Any, ...]], name: str) -> Any:
