@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import logging
 from collections.abc import AsyncIterator, Callable
@@ -20,6 +21,7 @@ from localcloud.scenario import Scenario, transfer_between
 from localcloud.service import Fault, FaultAction, Origin
 from localcloud.topic import AlertTopic
 from shared import runtime
+from shared.azure import failures
 from shared.events import read_event
 from shared.monitor import Monitor
 from shared.recorder import Recorded
@@ -44,6 +46,13 @@ def raw_event(name: str) -> Raw:
 def path_has(*parts: str) -> Callable[[web.Request], bool]:
     """Requests whose path holds all these parts, whatever the case."""
     return lambda request: all(part.lower() in request.path.lower() for part in parts)
+
+
+def answers_within(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Shortens how long the monitor waits for one answer; the number is the default of a parameter."""
+    defaults = inspect.unwrap(failures.asking).__kwdefaults__
+    assert defaults["within"] == failures.ANSWER_WITHIN
+    monkeypatch.setitem(defaults, "within", seconds)
 
 
 @dataclass
