@@ -13,10 +13,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
+from azure.core.exceptions import AzureError
 from azure.core.pipeline.policies import AsyncRetryPolicy
 from azure.core.pipeline.transport import AioHttpTransport
 
+from shared.azure.failures import described
 from shared.clouds import Cloud
+from shared.errors import Unreachable
 
 if TYPE_CHECKING:
     from azure.core.credentials import AccessToken
@@ -53,6 +56,34 @@ class BoundedRetry(AsyncRetryPolicy[Any, Any]):
         if wanted is not None and wanted > LONGEST_RETRY_AFTER:
             return False
         return bool(super().is_retry(settings, response))
+
+
+class OwnIdentity:
+    """The monitor's own credential. Without a token nothing can be asked, which may be over in a moment.
+
+    The refusals of a token endpoint look like those of the service that was to be asked, so they are told apart
+    here: a 403 for a token is no right that the monitor lacks on a registry.
+    """
+
+    def __init__(self, credential: AsyncTokenCredential) -> None:
+        self._credential = credential
+
+    async def get_token(self, *scopes: str, **options: Any) -> AccessToken:
+        """A token; raises :class:`~shared.errors.Unreachable` without one."""
+        try:
+            return await self._credential.get_token(*scopes, **options)
+        except (AzureError, aiohttp.ClientError, OSError, ValueError) as error:
+            raise Unreachable("Managed identity", " ".join(scopes), f"no token: {described(error)}") from None
+
+    async def close(self) -> None:
+        """Closes the credential."""
+        await self._credential.close()
+
+    async def __aenter__(self) -> OwnIdentity:
+        return self
+
+    async def __aexit__(self, *_details: object) -> None:
+        await self.close()
 
 
 class FixedScopeCredential:
@@ -111,7 +142,7 @@ class Connection:
     def credential(self) -> AsyncTokenCredential:
         """The app's managed identity in Azure; on a laptop whoever is logged in with ``az login``."""
         if self._credential is None:
-            self._credential = _credential(self._client_id)
+            self._credential = OwnIdentity(_credential(self._client_id))
         return self._credential
 
     async def close(self) -> None:

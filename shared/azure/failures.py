@@ -15,7 +15,6 @@ from typing import Final
 import aiohttp
 from azure.core.exceptions import (
     AzureError,
-    ClientAuthenticationError,
     DecodeError,
     HttpResponseError,
     IncompleteReadError,
@@ -64,12 +63,10 @@ def describe(
     """The branch of :mod:`shared.errors` that ``error`` belongs to."""
     answered = isinstance(error, HttpResponseError) and not isinstance(error, DecodeError | IncompleteReadError)
     if answered and isinstance(error, HttpResponseError) and error.status_code is not None:
-        return for_status(service, target, error.status_code, code_of(error), _text(error), right)
-    if isinstance(error, ClientAuthenticationError):
-        return Unreachable("Managed identity", target, f"no token: {_text(error)}", right=right)
+        return for_status(service, target, error.status_code, code_of(error), described(error), right)
     if named_by_others and _unknown_name(error):
         return UnknownHost(service, target, "the host name does not resolve", right=right)
-    return Unreachable(service, target, _text(error), right=right)
+    return Unreachable(service, target, described(error), right=right)
 
 
 def for_status(service: str, target: str, status: int, code: str, detail: str, right: str = "") -> ServiceError:
@@ -123,7 +120,8 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         waiting.append(getattr(cause, "os_error", None))
 
 
-def _text(error: Exception) -> str:
+def described(error: Exception) -> str:
+    """What ``error`` says, without secrets and not too long."""
     message = error.message if isinstance(error, AzureError) else str(error)
     return _shortened(message or type(error).__name__)
 
