@@ -1,12 +1,20 @@
-"""The local cloud for every test that wants one: one Azurite for the session, a fresh world for each test."""
+"""The local cloud for every test that wants one: one Azurite for the session, a fresh world for each test.
+
+What each test wrote is searched for the secrets that its cloud has issued, see ``tests/leaks.py``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator
+from typing import Final
 
 import pytest
 
 from localcloud import Azurite, LocalCloud
+from tests.leaks import SecretsSeen, sections_of, written_by_the_product
+
+_SEEN: Final = pytest.StashKey[SecretsSeen]()
+_LEAKS: Final = pytest.StashKey[list[str]]()
 
 
 @pytest.fixture(scope="session")
@@ -16,6 +24,44 @@ async def azurite() -> AsyncIterator[Azurite]:
 
 
 @pytest.fixture
-async def cloud(azurite: Azurite) -> AsyncIterator[LocalCloud]:
+async def cloud(azurite: Azurite, request: pytest.FixtureRequest) -> AsyncIterator[LocalCloud]:
+    seen = request.config.stash[_SEEN]
     async with LocalCloud.start(azurite) as running:
         yield running
+        issued = SecretsSeen()
+        issued.add(running.issued_secrets)
+        seen.add(running.issued_secrets)
+        leaked = issued.found_in(await written_by_the_product(running))
+    assert not leaked, f"the product wrote secrets: {leaked}"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_SEEN] = SecretsSeen()
+    config.stash[_LEAKS] = []
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    seen = item.config.stash[_SEEN]
+    if call.when == "teardown" and report.passed:
+        leaked = [secret for text in sections_of(report) for secret in seen.found_in(text)]
+        if leaked:
+            item.config.stash[_LEAKS].append(f"{item.nodeid}: {leaked}")
+    return report
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    leaks = session.config.stash[_LEAKS]
+    if leaks:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    seen, leaks = config.stash[_SEEN], config.stash[_LEAKS]
+    if seen.secrets:
+        terminalreporter.line(f"searched what was written for {len(seen.secrets)} secrets: {len(leaks)} tests leaked")
+    for leak in leaks:
+        terminalreporter.line(f"LEAKED {leak}", red=True)

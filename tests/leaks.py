@@ -1,0 +1,62 @@
+"""Searches what the suite wrote for every secret that a local cloud has issued.
+
+A secret is a SAS signature, an access token, an account key or the identity endpoint's header. Looked at are the
+rows, the alerts and the state that the product wrote, the texts of log records, and what a test printed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterable, Iterator
+from typing import Any, Final
+
+from localcloud import LocalCloud
+
+# Shorter texts would be found in anything.
+_SHORTEST: Final = 12
+_STATE: Final = ("monitorstate", "acr-transfer-monitor")
+
+
+class SecretsSeen:
+    """Every secret of the session, gathered as the clouds close."""
+
+    def __init__(self) -> None:
+        self.secrets: set[str] = set()
+
+    def add(self, secrets: Iterable[str]) -> None:
+        """Remembers secrets that are long enough to be told from other text."""
+        self.secrets |= {secret for secret in secrets if len(secret) >= _SHORTEST}
+
+    def found_in(self, text: str) -> list[str]:
+        """The beginnings of the secrets that stand in ``text``."""
+        return [f"{secret[:6]}…" for secret in self.secrets if secret in text]
+
+
+async def written_by_the_product(cloud: LocalCloud) -> str:
+    """The rows, alerts and state records in a cloud, as one text."""
+    written: list[Any] = []
+    for name, attribute in (("ingestion", "rows"), ("topic", "published")):
+        try:
+            written.append(list(getattr(cloud.service(name), attribute)))
+        except (KeyError, LookupError, StopIteration):
+            continue
+    return json.dumps(written, default=str) + "".join([text async for text in _state_records(cloud)])
+
+
+async def _state_records(cloud: LocalCloud) -> AsyncIterator[str]:
+    account, container = _STATE
+    if account not in cloud.world.storage_accounts:
+        return
+    try:
+        names = await cloud.blob_names(account, container)
+    except Exception:  # noqa: BLE001 - a test may have left the account in any state; then nothing can be read
+        return
+    for name in names:
+        yield (await cloud.read_blob(account, container, name)).decode("utf-8", "replace")
+
+
+def sections_of(report: Any) -> Iterator[str]:
+    """What a test printed and logged."""
+    for title, text in report.sections:
+        if "log" in title.lower() or "std" in title.lower():
+            yield text
