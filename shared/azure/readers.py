@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from shared.azure.access import AccessReader
 from shared.azure.arm import ArmReader
@@ -12,6 +13,9 @@ from shared.azure.registries import RegistryReader
 from shared.azure.storage_accounts import StorageAccountReader
 from shared.azure.vaults import VaultReader
 from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from shared.azure.registry_content import RegistryContentReader
 
 
 class Azure:
@@ -41,6 +45,13 @@ class Azure:
     def blobs(self) -> BlobReader:
         """Blobs."""
         return BlobReader(self.connection)
+
+    @cached_property
+    def content(self) -> RegistryContentReader:
+        """What lies in registries. Many events never ask, so its library is loaded by the first that does."""
+        from shared.azure.registry_content import RegistryContentReader
+
+        return RegistryContentReader(self.connection)
 
     async def close(self) -> None:
         """Closes the connection."""

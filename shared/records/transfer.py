@@ -75,6 +75,11 @@ class Registry:
     public_network_access: str
     role_assignment_mode: str
 
+    @property
+    def by_repository(self) -> bool:
+        """Whether only the repository roles count for what lies in it, and AcrPull does not."""
+        return self.role_assignment_mode.lower() == "abacrepositorypermissions"
+
     @classmethod
     def from_json(cls, source: Json) -> Registry:
         """Reads ARM's ``Microsoft.ContainerRegistry/registries``."""
