@@ -148,18 +148,22 @@ class BlobStateStore:
             try:
                 return await self._upload(key, body, conditions)
             except HttpResponseError as refusal:
-                # Only Storage's own words count as "somebody was there before": a bare 409 is a failure.
-                if code_of(refusal) in _CHANGED:
-                    return None
                 if code_of(refusal) != "ContainerNotFound":
                     raise
             await self._make_container()
             return await self._upload(key, body, conditions)
 
-    async def _upload(self, key: str, body: bytes, conditions: Mapping[str, Any]) -> str:
+    async def _upload(self, key: str, body: bytes, conditions: Mapping[str, Any]) -> str | None:
+        """The new ETag, or ``None`` if somebody was there before."""
         self.requests += 1
         client = self._opened().get_blob_client(key)
-        answer = await client.upload_blob(body, length=len(body), content_settings=_JSON, **conditions)
+        try:
+            answer = await client.upload_blob(body, length=len(body), content_settings=_JSON, **conditions)
+        except HttpResponseError as refusal:
+            # Only Storage's own words count: a bare 409 is a failure.
+            if code_of(refusal) in _CHANGED:
+                return None
+            raise
         return str(answer["etag"])
 
     async def _make_container(self) -> None:
