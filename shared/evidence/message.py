@@ -18,7 +18,8 @@ from shared.redaction import redact
 from shared.times import parse_http_date, parse_time
 
 # Longer texts are read at both ends: the refusal stands at the beginning, a trailing exception at the end.
-_LONGEST_READ: Final = 24_000
+_LONGEST_READ: Final = 16_000
+_LONGEST_KEPT: Final = 4_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +79,15 @@ _OBJECT_ID: Final = re.compile(
 )
 
 
-@lru_cache(maxsize=2_048)
 def read_message(message: str) -> MessageReading:
     """Reads ``message``; an empty one gives :data:`NO_MESSAGE`. Takes linear time, whatever the text."""
     if not message.strip():
         return NO_MESSAGE
+    # A storm of failures says the same again and again; a huge text is not worth its memory.
+    return _read_again(message) if len(message) <= _LONGEST_KEPT else _read(message)
+
+
+def _read(message: str) -> MessageReading:
     whole = redact(message)
     text = (
         whole if len(whole) <= _LONGEST_READ else f"{whole[: _LONGEST_READ * 3 // 4]}\n{whole[-_LONGEST_READ // 4 :]}"
@@ -97,6 +102,9 @@ def read_message(message: str) -> MessageReading:
         claims = _bare_refusal(service, statuses)
     object_id = _first(_OBJECT_ID, text).lower() if "oid" in lowered or "object id" in lowered else ""
     return MessageReading(whole, service, statuses, claims, times, host, object_id)
+
+
+_read_again: Final = lru_cache(maxsize=1_024)(_read)
 
 
 def _first(pattern: re.Pattern[str], text: str) -> str:

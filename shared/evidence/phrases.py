@@ -48,13 +48,17 @@ class Phrase:
         return self.pattern.search(text)
 
 
-def _phrase(pattern: str, *rules: str, service: Service | None = None, usual: str = "") -> Phrase:
+def _phrase(
+    pattern: str, *rules: str, service: Service | None = None, usual: str = "", needles: tuple[str, ...] = ()
+) -> Phrase:
     # Blanks stand for any run of white space, because line breaks move about when texts are embedded.
-    compiled = re.compile(pattern.replace(" ?", r"\s{0,20}").replace(" ", r"\s{1,20}"), re.IGNORECASE)
-    return Phrase(compiled, needles_of(pattern), rules, service, usual)
+    spaced = pattern.replace(" ?", r"\s{0,20}").replace(" ", r"\s{1,20}").replace("<gap>", _GAP)
+    return Phrase(re.compile(spaced, re.IGNORECASE), needles or needles_of(pattern), rules, service, usual)
 
 
-_CLASSES_AND_ESCAPES: Final = re.compile(r"\\[bBdDsSwW]|\[[^\]]*\]")
+# Other words of the same sentence, names with dots in them included.
+_GAP: Final = r"(?:[^.]|\.(?!\s)){0,120}?"
+_CLASSES_AND_ESCAPES: Final = re.compile(r"\\[bBdDsSwW]|\[[^\]]*\]|<gap>")
 _INNERMOST_GROUP: Final = re.compile(r"\([^()]*\)[?*]?")
 _OPTIONAL: Final = re.compile(r"[^{}|][?*]|[^{}|]?\{\d+,\d+\}\??")
 
@@ -113,7 +117,7 @@ PHRASES: Final = (
     _phrase(r"Caller is not authorized to perform action on resource", "ACRT201", service=_KV),
     _phrase(r"\bSecretNotFound\b", "ACRT204", service=_KV),
     _phrase(r"A secret with \(name/id\) \S{1,300} was not found", "ACRT204", service=_KV),
-    _phrase(r"secret\b[^.\n]{0,200}? (?:was )?not found in (?:this )?key ?vault", "ACRT204", service=_KV),
+    _phrase(r"secret\b<gap> (?:was )?not found in (?:this )?key ?vault", "ACRT204", service=_KV),
     _phrase(r"\bVaultNotFound\b", "ACRT207", service=_KV),
     # --- Storage: SAS error codes, each names what the token lacks -------------------------------------------
     _phrase(r"\bAuthorizationSourceIPMismatch\b", "ACRT310", service=_ST),
@@ -146,6 +150,8 @@ PHRASES: Final = (
     _phrase(r"specified account is disabled", "ACRT407", service=_ST),
     # --- Storage: the signature. The times behind it are read by the message reader and beat this ------------
     _phrase(r"Signature did not match", "ACRT304", "ACRT309", service=_ST, usual="ACRT304"),
+    # The stored access policy that the token names is gone, and the token with it.
+    _phrase(r"SAS identifier not found", "ACRT304", service=_ST),
     _phrase(r"signature (?:fields )?not well ?formed", "ACRT311", service=_ST),
     _phrase(r"\bse is mandatory|\bsp is mandatory|\bsv is mandatory", "ACRT311", service=_ST),
     _phrase(
@@ -178,7 +184,7 @@ PHRASES: Final = (
     _phrase(r"\bBlobAlreadyExists\b", "ACRT403", service=_ST),
     _phrase(r"specified blob already exists", "ACRT403", service=_ST),
     _phrase(r"\bUnauthorizedBlobOverwrite\b", "ACRT403", service=_ST),
-    _phrase(r"blob\b[^.\n]{0,200}? already exists", "ACRT403", service=_ST),
+    _phrase(r"blob\b<gap> already exists", "ACRT403", service=_ST),
     _phrase(r"\bBlobNotFound\b", "ACRT402", service=_ST),
     _phrase(r"specified blob does not exist", "ACRT402", service=_ST),
     # --- The registry's own artifacts ------------------------------------------------------------------------
@@ -186,24 +192,24 @@ PHRASES: Final = (
     _phrase(r"\bNAME_UNKNOWN\b|\bTAG_UNKNOWN\b|\bMANIFEST_BLOB_UNKNOWN\b", "ACRT601", service=_RG),
     _phrase(r"manifest tagged by \S{1,200} is not found", "ACRT601", service=_RG),
     _phrase(
-        r"(?:manifest|repository|artifact|image|tag)\b[^.\n]{0,200}? (?:is|was|could) not (?:be )?found",
+        r"(?:manifest|repository|artifact|image|tag)\b<gap> (?:is|was|could) not (?:be )?found",
         "ACRT601",
         service=_RG,
     ),
     _phrase(r"manifest unknown|repository name not known", "ACRT601", service=_RG),
     _phrase(
-        r"artifacts?\b[^.\n]{0,120}? (?:maximum|limit|more than|at most|exceeds?)\b[^.\n]{0,60}?\b50\b",
+        r"artifacts?\b<gap> (?:maximum|limit|more than|at most|exceeds?)\b<gap>\b50\b",
         "ACRT602",
         service=_RG,
     ),
     _phrase(
-        r"(?:maximum|limit|more than|at most|exceeds?)\b[^.\n]{0,60}?\b50\b[^.\n]{0,60}? artifacts?",
+        r"(?:maximum|limit|more than|at most|exceeds?)\b<gap>\b50\b<gap> artifacts?",
         "ACRT602",
         service=_RG,
     ),
-    _phrase(r"layer\b[^.\n]{0,200}? (?:exceeds?|larger than|too large|over)\b", "ACRT605", service=_RG),
+    _phrase(r"layer\b<gap> (?:exceeds?|larger than|too large|over)\b", "ACRT605", service=_RG),
     _phrase(r"\bTAG_ALREADY_EXISTS\b", "ACRT606", service=_RG),
-    _phrase(r"\btag\b[^.\n]{0,200}? already exists", "ACRT606", service=_RG),
+    _phrase(r"\btag\b<gap> already exists", "ACRT606", service=_RG),
     # --- The pipeline, its registry, and who wrote the run ---------------------------------------------------
     _phrase(r"\bLinkedAuthorizationFailed\b", "ACRT112", service=Service.ARM),
     _phrase(r"on the linked scope", "ACRT112", service=Service.ARM),
@@ -212,43 +218,83 @@ PHRASES: Final = (
     _phrase(r"scope is invalid", "ACRT111", service=Service.ARM),
     _phrase(r"authorization to perform the transfer (?:was |is )?denied", "ACRT111", service=Service.ARM),
     _phrase(
-        r"(?:export|import) ?pipeline\b[^.\n]{0,300}? (?:not found|does not exist|could not be found)",
+        r"(?:export|import) ?pipeline\b<gap> (?:not found|does not exist|could not be found)",
         "ACRT113",
         service=Service.ARM,
     ),
     _phrase(
-        r"/(?:export|import)Pipelines/\S{1,100} (?:under|was|is|could)\b[^\n]{0,300}?not (?:be )?found",
+        r"/(?:export|import)Pipelines/\S{1,100} (?:under|was|is|could)\b<gap>not (?:be )?found",
         "ACRT113",
         service=Service.ARM,
     ),
     _phrase(
-        r"export ?policy\b[^.\n]{0,120}? disabled|exports? (?:is|are|has been) disabled|\bExportPolicyDisabled\b",
+        r"export ?policy\b<gap> disabled|exports? (?:is|are|has been) disabled|\bExportPolicyDisabled\b",
         "ACRT116",
         service=_RG,
     ),
     _phrase(
-        r"(?:only (?:supported|available|allowed)|requires?|not supported|not available)\b[^.\n]{0,80}? premium",
+        r"(?:only (?:supported|available|allowed)|requires?|not supported|not available)\b<gap> premium",
         "ACRT115",
         service=_RG,
     ),
     _phrase(r"\bSkuNotSupported\b|\bFeatureNotSupportedForSku\b", "ACRT115", service=_RG),
     _phrase(r"Access to \S{1,200}\.azurecr\.\S{1,40} (?:was |is )?denied", "ACRT118", service=_RG),
     _phrase(
-        r"(?:access|requests?) to (?:the )?registry\b[^.\n]{0,200}? (?:was |is |were )?(?:denied|forbidden)",
+        r"(?:access|requests?) to (?:the )?registry\b<gap> (?:was |is |were )?(?:denied|forbidden)",
         "ACRT118",
         service=_RG,
     ),
     _phrase(r"client with IP \S{1,80} is not allowed access", "ACRT118", service=_RG),
     _phrase(
-        r"managed (?:service )?identity\b[^.\n]{0,200}? "
+        r"managed (?:service )?identity\b<gap> "
         r"(?:not found|does not exist|could not be found|is missing|not assigned)",
         "ACRT209",
         service=Service.IDENTITY,
     ),
     _phrase(
-        r"no (?:managed )?(?:service )?identity (?:is |was |has been )?(?:assigned|found|configured)",
+        r"no (?:managed )?(?:service )?identity (?:is |was |has been )?(?:assigned|found|configured)"
+        r"|(?:pipeline|it) (?:has|had) no (?:managed )?(?:service )?identity",
         "ACRT209",
         service=Service.IDENTITY,
+    ),
+    # --- The same refusals in plain words, as somebody may write them around or instead of a code ---------------
+    _phrase(r"secret\b<gap> (?:is|was|has been) (?:currently )?disabled", "ACRT203", service=_KV),
+    _phrase(r"secret\b<gap> (?:does not exist|(?:was |could |can )?not (?:be )?found)", "ACRT204", service=_KV),
+    _phrase(
+        r"vault\b<gap> (?:firewall|network rules?|network access|private (?:link|endpoint))", "ACRT202", service=_KV
+    ),
+    _phrase(r"(?:firewall|network rules?)\b<gap> (?:key ?)?vault\b", "ACRT202", service=_KV),
+    _phrase(r"vault\b<gap> (?:does not exist|(?:was |could |can )?not (?:be )?found)", "ACRT207", service=_KV),
+    _phrase(r"(?:vault|secrets?)\b<gap> (?:different|another|wrong|other) tenant", "ACRT210", service=_KV),
+    _phrase(r"(?:lacks?|missing|without|not have|no) <gap>\bget\b<gap>(?:vault|secrets?)\b", "ACRT201", service=_KV),
+    _phrase(r"(?:vault|secrets?)\b<gap> (?:lacks?|missing|without|not have|no) <gap>\bget\b", "ACRT201", service=_KV),
+    _phrase(r"container\b<gap> (?:does not exist|(?:was |could |can )?not (?:be )?found)", "ACRT401", service=_ST),
+    _phrase(r"\bblob\b<gap> (?:does not exist|(?:was |could |can )?not (?:be )?found)", "ACRT402", service=_ST),
+    _phrase(
+        r"storage account\b<gap> (?:does not exist|(?:was |could |can )?not (?:be )?found)", "ACRT407", service=_ST
+    ),
+    _phrase(
+        r"(?:storage|account)\b<gap> (?:firewall|network rules?|virtual network)",
+        "ACRT405",
+        service=_ST,
+        needles=("firewall", "network"),
+    ),
+    _phrase(
+        r"(?:firewall|network rules?|virtual network)\b<gap> (?:storage|account)\b",
+        "ACRT405",
+        service=_ST,
+        needles=("firewall", "network"),
+    ),
+    _phrase(r"(?:sas|signature|token)\b<gap> (?:has |is |was |already ){0,3}expired", "ACRT301", service=_ST),
+    _phrase(r"(?:sas|signature|token)\b<gap> not (?:yet |currently )valid", "ACRT302", service=_ST),
+    _phrase(
+        r"(?:sas|token|identity)\b<gap> (?:lacks?|missing|without|not have|not grant) <gap>"
+        r"\b(?:list|read|write|add|delete|create)\b",
+        "ACRT305",
+        "ACRT351",
+        service=_ST,
+        usual="ACRT305",
+        needles=("lack", "missing", "without", "not have", "not grant"),
     ),
     # --- A name that does not resolve: the host beside it says whose -------------------------------------------
     _phrase(
@@ -262,6 +308,7 @@ PHRASES: Final = (
         r"\bToo ?Many ?Requests\b|\bServerBusy\b|\bOperationTimedOut\b"
         r"|\b(?:status|code|http|error)\W{0,4}(?:429|503)\b|\b(?:429|503) (?:Too|Service|Server)",
         "ACRT117",
+        needles=("requests", "busy", "timedout", "429", "503"),
     ),
     _phrase(
         r"server is busy|service unavailable|rate limit(?:ed)?\b|request was throttled|is being throttled",
