@@ -55,6 +55,12 @@ def answers_within(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     monkeypatch.setitem(defaults, "within", seconds)
 
 
+def data_requests(cloud: LocalCloud, account: str) -> list[str]:
+    """Paths asked of an account's blobs by the monitor."""
+    host = f"{account}.blob.core.windows.net"
+    return [request.path for request in cloud.requests if request.host == host and request.origin is Origin.MONITOR]
+
+
 @dataclass
 class Corridor:
     """The monitor, the world that it watches, and what it has written there."""
