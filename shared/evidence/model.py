@@ -104,6 +104,7 @@ class Evidence:
     limits: Limits = Limits()
     sas_inspection: SasInspection = SasInspection.METADATA
     registry_id: str = ""
+    monitor_client_id: str = ""
     direction: Direction | None = None
     message: MessageReading = NO_MESSAGE
     run: PipelineRun | None = None

@@ -132,6 +132,7 @@ class FindingBuilder:
             "reason": missing.reason,
             "rules": [r.id for r in rules],
             "passing": missing.passing,
+            "principal": self._evidence.monitor_client_id,
         }
         words = rule.describe(self._evidence, facts)
         return self._finding(
