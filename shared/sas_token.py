@@ -38,8 +38,8 @@ class SasToken:
     """One parsed token.
 
     ``permissions`` is ``None`` when they live in a stored access policy; so may be both dates. ``expires_on``
-    is the earlier of the token's end and, for a user-delegation SAS, its key's end. ``signed`` is the whole
-    token, for the one live List that proves what it is good for.
+    is the earlier of the token's end and, for a user-delegation SAS, its key's end; ``starts_on`` the later of
+    their starts. ``signed`` is the whole token, for the one live List that proves what it is good for.
     """
 
     kind: SasKind
@@ -99,11 +99,12 @@ def parse_sas_token(text: str) -> SasToken:
     if not policy_id and "sp" not in fields:
         raise SasMalformed("it has no permissions (sp) and names no stored access policy (si)")
     ends = [end for end in (expires_on, key_expires_on) if end is not None]
+    starts = [start for start in (_time(fields, "st"), _time(fields, "skt")) if start is not None]
     return SasToken(
         kind=kind,
         version=fields["sv"],
         permissions=frozenset(fields["sp"].lower()) if "sp" in fields else None,
-        starts_on=_time(fields, "st"),
+        starts_on=max(starts, default=None),
         expires_on=min(ends, default=None),
         protocol=fields.get("spr", "").lower(),
         resource=fields.get("sr", "").lower(),

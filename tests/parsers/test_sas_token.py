@@ -54,6 +54,14 @@ def test_the_kinds_are_told_apart(
     assert json.loads(json.dumps(token.facts()))["kind"] == str(kind)
 
 
+def test_a_delegated_token_lives_no_longer_than_its_key() -> None:
+    token = parse_sas_token(signed({**DELEGATED, "skt": "2026-06-23T00:00:00Z"}))
+    assert token.starts_on == datetime(2026, 6, 23, tzinfo=UTC)
+    assert token.expires_on == datetime(2026, 6, 30, tzinfo=UTC)
+    without_start = {name: value for name, value in DELEGATED.items() if name != "st"}
+    assert parse_sas_token(signed({**without_start, "skt": "2026-06-23T00:00:00Z"})).starts_on == token.starts_on
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
