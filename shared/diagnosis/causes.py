@@ -36,6 +36,8 @@ _STEPS_OF_SERVICE: Final[Mapping[Service, frozenset[Step]]] = {
     Service.ARM: frozenset({Step.PIPELINE}),
     Service.IDENTITY: frozenset({Step.PIPELINE, Step.VAULT}),
 }
+# Whatever service has refused: it was asked as the pipeline's identity.
+_NEEDED_BY_ALL: Final = frozenset({"ACRT209"})
 # These two name each other's storage access mode.
 _SAS_ONLY: Final = frozenset(rule_id for rule_id in CATALOGUE if rule_id.startswith(("ACRT30", "ACRT31", "ACRT20")))
 _IDENTITY_ONLY: Final = frozenset({"ACRT351"})
@@ -128,7 +130,8 @@ def _first_broken(evidence: Evidence, broken: list[Rule]) -> Rule | None:
     service = evidence.message.service
     if service is None:
         return broken[0] if broken else None
-    return next((rule for rule in broken if rule.step in _STEPS_OF_SERVICE[service]), None)
+    steps = _STEPS_OF_SERVICE[service]
+    return next((rule for rule in broken if rule.step in steps or rule.id in _NEEDED_BY_ALL), None)
 
 
 def _seen(rule: Rule, verdicts: Mapping[str, Verdict], basis: str) -> RootCause:
