@@ -142,9 +142,10 @@ def _refusal(answer: Answer) -> AzError:
     code = answer.headers.get("x-ms-error-code", "")
     message = text
     try:
-        error = json.loads(text)["error"]
+        document = json.loads(text)
+        error = document["error"] if "error" in document else document["errors"][0]  # a registry has several
         code, message = str(error["code"]), str(error["message"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, IndexError):
         if "<Message>" in text:
             message = text.partition("<Message>")[2].partition("</Message>")[0]
     if answer.status == 501 or code == "InvalidResourceType":

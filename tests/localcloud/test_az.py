@@ -66,7 +66,7 @@ async def test_exit_codes(shell: CommandRunner, scenario: Scenario) -> None:
     assert "misspelled" in await refused(shell, "az keyvault shw", 2)
     assert "invalid jmespath_type" in await refused(shell, "az keyvault show --name contosovault --query '[?'", 2)
     assert "not found" in await refused(shell, "az keyvault show --name nosuchvault", 3)
-    line = "az acr repository show-tags --name contosohub --repository app"
+    line = "az acr repository list --name contosohub"
     assert "not carried out by the local cloud" in await refused(shell, line, 3)
     assert "not carried out by the local cloud" in await refused(shell, "az keyvault show -n contosovault -o yaml", 3)
 
@@ -197,6 +197,23 @@ async def test_registries(shell: CommandRunner, scenario: Scenario) -> None:
     update = "az acr update --name contosohub --sku Premium --allow-exports true --output none"
     shown = await done(shell, f"{update} && az acr show --name contosohub --query policies.exportPolicy.status -o tsv")
     assert (shown, scenario.source.sku, scenario.source.export_policy) == ("enabled\n", "Premium", "enabled")
+
+
+async def test_images(shell: CommandRunner, scenario: Scenario) -> None:
+    tags = "az acr repository show-tags --name contosohub --repository"
+    scenario.source.push("app/web:2.0")
+    assert await result(shell, f"{tags} app/web") == ["1.0", "2.0"]
+    assert await done(shell, f"{tags} app/web --top 1 --output tsv") == "1.0\n"
+    assert "NAME_UNKNOWN" in await refused(shell, f"{tags} app/nothing")
+    show = "az acr manifest show --registry contosohub --name app/web"
+    query = "--query 'layers[].{digest:digest, size:size}'"
+    manifest = scenario.source.find("app/web:2.0")
+    assert manifest is not None
+    first = manifest.layers[0]
+    assert await result(shell, f"{show}:2.0 {query}") == [{"digest": first.digest, "size": first.size}]
+    assert await result(shell, f"{show}@{manifest.digest} --query schemaVersion") == 2
+    assert "MANIFEST_UNKNOWN" in await refused(shell, f"{show}:3.0")
+    assert "tag or a digest" in await refused(shell, show)
 
 
 # -- pipelines and runs ------------------------------------------------------------------------------------------

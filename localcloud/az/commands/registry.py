@@ -36,5 +36,10 @@ def update(cloud: Cloud, options: Namespace) -> Any:
     return shapes.flat(cloud.arm("PATCH", _id(cloud, options), REGISTRY_API, body))
 
 
+def login_server(cloud: Cloud, name: str) -> str:
+    """The registry's own host."""
+    return str(cloud.named(_REGISTRIES, name, REGISTRY_API)["properties"]["loginServer"])
+
+
 def _id(cloud: Cloud, options: Namespace) -> str:
     return cloud.resource_id(_REGISTRIES, options.registry_name, options.resource_group_name, REGISTRY_API)
