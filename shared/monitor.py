@@ -79,7 +79,7 @@ class Monitor:
         self.marks = RunMarks(state)
         self.expectations = Expectations(state)
         self.conditions = Conditions(state, alerts)
-        self.recorder = Recorder(findings, self.conditions)
+        self.recorder = Recorder(findings, self.conditions, settings.mutes)
 
     async def close(self) -> None:
         """Closes what is open."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
@@ -11,12 +11,16 @@ from shared.diagnosis.diagnose import Diagnosis, Role
 from shared.evidence.model import Look
 from shared.findings.builder import FindingBuilder, Occasion
 from shared.findings.finding import Finding, State
+from shared.mutes import apply_mutes, muted_by
 from shared.rules.model import Confidence, Outcome, Severity
-from shared.sinks.conditions import Conditions, Told
+from shared.settings import Mute
+from shared.sinks.conditions import Conditions, Telling, Told
 from shared.sinks.logs import FindingLog
 
 # Its condition is the run's own mark, which stands in the state store anyway.
 RUN_FAILED: Final = "ACRT101"
+# Told only once it has lasted: roles take half an hour to spread.
+CANNOT_CHECK: Final = "ACRT901"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +34,10 @@ class Recorded:
 class Recorder:
     """Turns diagnoses into findings and writes them. Raises :class:`~shared.errors.NotStored`."""
 
-    def __init__(self, log: FindingLog, conditions: Conditions) -> None:
+    def __init__(self, log: FindingLog, conditions: Conditions, mutes: Sequence[Mute] = ()) -> None:
         self._log = log
         self._conditions = conditions
+        self._mutes = tuple(mutes)
 
     async def build(
         self, diagnoses: Sequence[Diagnosis], occasion: Occasion, began: datetime | None = None
@@ -54,14 +59,22 @@ class Recorder:
 
     async def write(self, findings: Sequence[tuple[Finding, bool]]) -> Recorded:
         """Stores findings that are built already; the flag says whether one is to be told."""
-        rows = tuple(finding for finding, _ in findings)
+        rows = tuple(apply_mutes(finding, self._mutes) for finding, _ in findings)
         await self._log.write(rows)
-        told = [
-            Told(finding, tell)
-            for finding, tell in findings
-            if finding.state is State.OPEN and finding.rule_id != RUN_FAILED
-        ]
+        told = [self._told(row, tell) for row, (_, tell) in zip(rows, findings, strict=True) if _has_condition(row)]
         return Recorded(rows, tuple(await self._conditions.open(told)))
+
+    def _told(self, finding: Finding, tell: bool) -> Told:
+        if finding.state is State.MUTED:
+            mute = muted_by(replace(finding, state=State.OPEN), self._mutes, finding.time_generated)
+            return Told(finding, Telling.MUTED, mute.until if mute else None, tell)
+        if finding.rule_id == CANNOT_CHECK:
+            return Told(finding, Telling.LATER)
+        return Told(finding, Telling.PENDING if tell else Telling.NONE)
+
+
+def _has_condition(finding: Finding) -> bool:
+    return finding.state in {State.OPEN, State.MUTED} and finding.rule_id != RUN_FAILED
 
 
 def is_told(finding: Finding, look: Look) -> bool:

@@ -13,14 +13,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 from shared.errors import AlreadyInProgress, MonitorError, NotStored, ServiceError
 from shared.evidence.pieces import Unavailable
 from shared.findings.builder import Occasion, TriggeredBy
 from shared.monitor import Monitor
 from shared.records.transfer import PipelineRun, RunOutcome
-from shared.sinks.conditions import PENDING, PREFIX
+from shared.sinks.conditions import Telling
 from shared.sinks.run_marks import MarkState, RunMark, mark_of_label, run_key, run_prefix
 from shared.times import iso
 from shared.version import MONITOR_VERSION
@@ -177,10 +177,6 @@ class Sweep:
     async def _publish_pending(self) -> None:
         """Alerts that could not go out when their condition opened."""
         conditions = self._monitor.conditions
-        waiting: list[Any] = []
-        async for entry in self._monitor.state.entries(PREFIX):
-            if entry.label.startswith(f"{PENDING}|"):
-                stored = await self._monitor.state.read(entry.key)
-                if stored is not None and stored.record.get("alert") == PENDING:
-                    waiting.append(stored)
-        self._report.alerts += len(await conditions.publish(waiting))
+        pending = [known for known in await conditions.everything() if known.telling is Telling.PENDING]
+        stored = [record for known in pending if (record := await conditions.read(known)) is not None]
+        self._report.alerts += len(await conditions.publish(stored))

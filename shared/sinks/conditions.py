@@ -2,14 +2,17 @@
 
 ::
 
-                    open                       publish                  resolve
-      (no record) ────────▶ open, alert pending ───────▶ open, published ───────▶ (record deleted)
+                    open                      publish                    resolve: a row, and an alert
+      (no record) ────────▶ open, pending ───────────▶ open, published ───────────────▶ (record deleted)
                      │            │  topic down: stays pending,
                      │            └─▶ the sweep publishes it
-                     └────▶ open, alert none        (Low, Possible, contributing: written, never said)
+                     ├────▶ open, later      (ACRT901: told once it has lasted for an hour)
+                     ├────▶ muted            (told when the mute has ended)
+                     └────▶ open, none       (Low, Possible, contributing: written, never told)
 
 The alert is decided by who creates the record, so a redelivered event raises no second one. It is published
-from the record, so after a crash it goes out again with the same id.
+from the record, so after a crash it goes out again with the same id. The record of a resolved condition is
+deleted last, for the same reason.
 """
 
 from __future__ import annotations
@@ -18,19 +21,35 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any, Final
 
 from shared.errors import NotStored
 from shared.findings.finding import Finding, Row
 from shared.sinks.alerts import Alert, AlertKind, AlertSink
-from shared.sinks.state_store import StateStore, Stored
+from shared.sinks.state_store import Entry, StateStore, Stored
 from shared.times import iso, parse_time
 
 PREFIX: Final = "conditions/"
-PENDING: Final = "pending"
-PUBLISHED: Final = "published"
-NONE: Final = "none"
 ORPHANED_AFTER: Final = timedelta(seconds=60)
+TOLD_LATER_AFTER: Final = timedelta(hours=1)
+
+
+class Telling(StrEnum):
+    """Whether somebody is to be told of a condition, and was."""
+
+    PENDING = "pending"
+    PUBLISHED = "published"
+    LATER = "later"
+    MUTED = "muted"
+    NONE = "none"
+
+
+# What the rows of a newer finding may still change: never back, and never from told to untold.
+_UPGRADES: Final[Mapping[Telling, frozenset[Telling]]] = {
+    Telling.NONE: frozenset({Telling.PENDING, Telling.LATER}),
+    Telling.LATER: frozenset({Telling.PENDING}),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +57,25 @@ class Told:
     """A finding whose condition is open, and whether it is to be published."""
 
     finding: Finding
-    alert: bool
+    telling: Telling
+    muted_until: datetime | None = None
+    tell_when_unmuted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """An open condition as a listing shows it."""
+
+    entry: Entry
+    telling: Telling
+    rule_id: str
+    opened_at: datetime | None
+    muted_until: datetime | None
+
+    @property
+    def finding_key(self) -> str:
+        """The key of its findings."""
+        return self.entry.key.removeprefix(PREFIX).removesuffix(".json")
 
 
 def condition_key(finding_key: str) -> str:
@@ -73,28 +110,31 @@ class Conditions:
         """The record whose alert is still to be published, if any."""
         finding = told.finding
         key = condition_key(finding.finding_key)
-        alert = PENDING if told.alert and self._sink is not None else NONE
-        record = _record(finding, alert)
+        telling = told.telling
+        if self._sink is None and telling is not Telling.MUTED:
+            telling = Telling.NONE
+        record = _record(told, telling)
         etag = await self._store.create(key, record, label(record))
         if etag is not None:
-            return Stored(key, record, etag) if alert == PENDING else None
-        if alert == NONE:
+            return Stored(key, record, etag) if telling is Telling.PENDING else None
+        if telling is Telling.NONE:
             return None
         stored = await self._store.read(key)
         if stored is None:
             raise NotStored(f"the condition {finding.finding_key} vanished while it was read")
-        if stored.record.get("alert") == PENDING:
+        known = telling_of(stored.record)
+        if known is Telling.PENDING:
             # Whoever created it a moment ago is about to publish it; only an orphan is taken over.
             opened = parse_time(stored.record.get("openedAt"))
             return stored if opened is None or finding.time_generated - opened > ORPHANED_AFTER else None
-        if stored.record.get("alert") == PUBLISHED:
+        if telling not in _UPGRADES.get(known, frozenset()):
             return None
         # It was known, but nothing to be told: a contributing cause that has become the root cause.
         record["openedAt"] = stored.record.get("openedAt") or record["openedAt"]
         etag = await self._store.replace(key, record, stored.etag, label(record))
         if etag is None:
             raise NotStored(f"the condition {finding.finding_key} changed while it was read")
-        return Stored(key, record, etag)
+        return Stored(key, record, etag) if telling is Telling.PENDING else None
 
     async def publish(self, pending: Sequence[Stored]) -> list[str]:
         """Publishes the alerts of records; where the topic is down they stay pending."""
@@ -105,21 +145,51 @@ class Conditions:
             await self._sink.publish(alerts)
         except NotStored:
             return []
-        await asyncio.gather(*(self._mark_published(stored) for stored in pending))
+        await asyncio.gather(*(self.change(stored, Telling.PUBLISHED) for stored in pending))
         return [alert.id for alert in alerts]
 
-    async def _mark_published(self, stored: Stored) -> None:
-        record = {**stored.record, "alert": PUBLISHED}
-        # Lost to somebody who published the same alert, with the same id, at the same moment.
-        await self._store.replace(stored.key, record, stored.etag, label(record))
+    async def change(self, stored: Stored, telling: Telling, row: Row | None = None) -> Stored | None:
+        """Writes another telling, and perhaps a newer row; ``None`` if somebody else was first."""
+        record = {**stored.record, "alert": str(telling)}
+        if row is not None:
+            record["row"] = row
+        if telling is not Telling.MUTED:
+            record["mutedUntil"] = None
+        etag = await self._store.replace(stored.key, record, stored.etag, label(record))
+        return Stored(stored.key, record, etag) if etag is not None else None
+
+    async def everything(self) -> list[Condition]:
+        """All open conditions, from one listing."""
+        return [
+            condition async for entry in self._store.entries(PREFIX) if (condition := condition_of(entry)) is not None
+        ]
+
+    async def read(self, condition: Condition) -> Stored | None:
+        """The whole record of a condition."""
+        return await self._store.read(condition.entry.key)
+
+    async def publish_resolved(self, rows: Sequence[Row]) -> list[str]:
+        """Tells that conditions are gone. Raises :class:`~shared.errors.NotStored` if the topic is down."""
+        if not rows or self._sink is None:
+            return []
+        alerts = [Alert(AlertKind.RESOLVED, row) for row in rows]
+        await self._sink.publish(alerts)
+        return [alert.id for alert in alerts]
+
+    async def close(self, stored: Stored) -> None:
+        """Deletes the record of a condition that is gone and, if it had to be, told to be gone."""
+        await self._store.delete(stored.key, stored.etag)
 
 
-def _record(finding: Finding, alert: str) -> dict[str, Any]:
+def _record(told: Told, telling: Telling) -> dict[str, Any]:
+    finding = told.finding
     return {
         "findingKey": finding.finding_key,
         "ruleId": finding.rule_id,
         "openedAt": iso(finding.time_generated),
-        "alert": alert,
+        "alert": str(telling),
+        "mutedUntil": iso(told.muted_until),
+        "tellWhenUnmuted": told.tell_when_unmuted,
         "row": finding.to_row(),
     }
 
@@ -130,6 +200,23 @@ def row_of(record: Mapping[str, Any]) -> Row:
     return dict(row) if isinstance(row, Mapping) else {}
 
 
+def telling_of(record: Mapping[str, Any]) -> Telling:
+    """The telling of a record; what makes no sense reads as nothing to tell."""
+    try:
+        return Telling(str(record.get("alert")))
+    except ValueError:
+        return Telling.NONE
+
+
 def label(record: Mapping[str, Any]) -> str:
     """What a listing shows of a condition."""
-    return f"{record.get('alert', '')}|{record.get('ruleId', '')}"
+    return "|".join(str(record.get(name) or "") for name in ("alert", "ruleId", "openedAt", "mutedUntil"))
+
+
+def condition_of(entry: Entry) -> Condition | None:
+    """A condition as far as its label tells."""
+    parts = entry.label.split("|")
+    if len(parts) != 4:
+        return None
+    telling = telling_of({"alert": parts[0]})
+    return Condition(entry, telling, parts[1], parse_time(parts[2]), parse_time(parts[3]))

@@ -50,6 +50,7 @@ class Entry:
     key: str
     label: str
     written: datetime
+    etag: str
 
 
 class StateStore(Protocol):
@@ -138,7 +139,9 @@ class BlobStateStore:
                         return
                     raise
             for blob in blobs:
-                yield Entry(blob.name, (blob.metadata or {}).get(_LABEL, ""), blob.last_modified)
+                # A listing gives ETags without the quotation marks that a condition needs.
+                etag = f'"{str(blob.etag).strip(chr(34))}"'
+                yield Entry(blob.name, (blob.metadata or {}).get(_LABEL, ""), blob.last_modified, etag)
 
     async def _put(self, key: str, record: Record, label: str, **conditions: Any) -> str | None:
         if label:
@@ -228,5 +231,5 @@ class MemoryStateStore:
 
     def _write(self, key: str, record: Record, label: str) -> str:
         self._writes += 1
-        self._records[key] = (json.dumps(record), self._writes, Entry(key, label, datetime.now(UTC)))
+        self._records[key] = (json.dumps(record), self._writes, Entry(key, label, datetime.now(UTC), str(self._writes)))
         return str(self._writes)
