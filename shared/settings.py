@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from shared.clouds import CUSTOM, KNOWN_CLOUDS, PUBLIC, Cloud
 from shared.errors import SettingsError
+from shared.redaction import redact
 from shared.resource_ids import parse_registry_id, parse_resource_id
 
 DEFAULT_STREAM: Final = "Custom-AcrTransferFindings_CL"
@@ -169,6 +170,8 @@ def _items(text: str) -> list[str]:
 
 
 def _shown(text: str) -> str:
+    # Redacted before it is cut: half a token is still a secret.
+    text = redact(text)
     return repr(text if len(text) <= 120 else f"{text[:120]}…")
 
 
