@@ -24,6 +24,8 @@ from shared.addresses import (
 )
 from shared.azure.readers import Azure
 from shared.errors import AccessDenied, Gone, ServiceError, UnknownHost
+from shared.evidence.artifacts import ArtifactFacts
+from shared.evidence.contents import Contents
 from shared.evidence.lookups import Lookups, piece, utc_now, within
 from shared.evidence.message import read_message
 from shared.evidence.model import Evidence, Limits, Look, Malformed, ProbeResult
@@ -50,6 +52,7 @@ class Gatherer:
         self._azure = azure
         self._settings = settings
         self.lookups = lookups or Lookups(azure, settings)
+        self._contents = Contents(azure, self.lookups, settings.cloud)
 
     def blank(self, look: Look, registry_id: str) -> Evidence:
         """Evidence of nothing but the settings and the time."""
@@ -60,6 +63,7 @@ class Gatherer:
             limits=Limits.of(self._settings),
             sas_inspection=self._settings.sas_inspection,
             registry_id=registry_id,
+            monitor_client_id=self._settings.client_id,
         )
 
     async def run(self, run: PipelineRun) -> Evidence:
@@ -130,15 +134,18 @@ class Gatherer:
         vault_side, storage_side, registry, blob = await asyncio.gather(
             self._vault_side(evidence, after, deadline),
             self._storage_side(evidence, after, deadline),
-            within(deadline, self.lookups.registry(evidence.registry_id, after), evidence.registry_id),
+            self._registry_side(evidence, after, deadline),
             self._blob_side(evidence, deadline),
         )
-        evidence = replace(evidence, registry=registry, **vault_side, **storage_side, **blob)
+        evidence = replace(evidence, **registry, **vault_side, **storage_side, **blob)
         return replace(evidence, probe=await self._probe(evidence, deadline))
 
     async def _afterwards(self, evidence: Evidence, deadline: float) -> Evidence:
-        """What can still be wrong after a success: the blob that should be there, or should be gone."""
-        evidence = replace(evidence, **await self._blob_side(evidence, deadline))
+        """What can still be wrong after a success: a blob that should be there, or be gone, and missing layers."""
+        blob, artifacts = await asyncio.gather(
+            self._blob_side(evidence, deadline), self._artifacts_of_succeeded(evidence, deadline)
+        )
+        evidence = replace(evidence, **blob, artifacts=artifacts)
         if evidence.direction is Direction.EXPORT and isinstance(evidence.blob, Missing) and evidence.blob_address:
             place = evidence.blob_address.in_container
             pipelines, open_ends = await self.lookups.all_pipelines()
@@ -223,6 +230,18 @@ class Gatherer:
             else within(deadline, self.lookups.grants(scope, principals, after), account.name),
         )
         return {"account": account, "container": container, "storage_grants": grants}
+
+    async def _registry_side(self, evidence: Evidence, after: datetime | None, deadline: float) -> dict[str, Any]:
+        registry = await within(deadline, self.lookups.registry(evidence.registry_id, after), evidence.registry_id)
+        run = evidence.run
+        if evidence.look is not Look.FAILED_RUN or evidence.direction is not Direction.EXPORT or run is None:
+            return {"registry": registry}
+        return {"registry": registry, "artifacts": await self._contents.of_failed(run, registry, after, deadline)}
+
+    async def _artifacts_of_succeeded(self, evidence: Evidence, deadline: float) -> Piece[ArtifactFacts]:
+        if evidence.direction is not Direction.EXPORT or evidence.run is None:
+            return NOT_ASKED
+        return await self._contents.of_succeeded(evidence.run, deadline)
 
     async def _blob_side(self, evidence: Evidence, deadline: float) -> dict[str, Any]:
         address = evidence.blob_address

@@ -12,7 +12,7 @@ from shared.evidence.artifacts import (
 )
 from shared.evidence.model import Evidence, Look
 from shared.evidence.pieces import Missing, Unavailable
-from shared.records.transfer import Direction
+from shared.records.transfer import Direction, Registry
 from shared.rules import remedies, repairs
 from shared.rules.commands import shell, steps
 from shared.rules.model import (
@@ -34,6 +34,7 @@ from shared.rules.references import lacking
 from shared.rules.words import pipeline_words, run_words, sentence
 
 PULL_RIGHT: Final = "Microsoft.ContainerRegistry/registries/pull/read"
+REPOSITORY_RIGHT: Final = "Microsoft.ContainerRegistry/registries/repositories/content/read"
 _FAILED: Final = frozenset({Look.FAILED_RUN})
 _OVER: Final = frozenset({Look.FAILED_RUN, Look.SUCCEEDED_RUN})
 _MOST_NAMED: Final = 5
@@ -60,10 +61,12 @@ def artifact_facts(evidence: Evidence) -> ArtifactFacts | Verdict:
     return not_applicable() if isinstance(facts, Missing) else facts
 
 
-def not_told(evidence: Evidence, artifact: Artifact) -> Verdict:
+def not_told(evidence: Evidence, artifact: Artifact, why: Unavailable | None = None) -> Verdict:
     """The verdict where the registry did not say enough of one artifact."""
     reason = f"the registry did not say what '{artifact.reference}' holds"
-    return unknown(Unavailable(reason, repairs.login_server(evidence), PULL_RIGHT))
+    registry = evidence.registry
+    right = REPOSITORY_RIGHT if isinstance(registry, Registry) and registry.by_repository else PULL_RIGHT
+    return unknown(why or artifact.unavailable or Unavailable(reason, repairs.login_server(evidence), right))
 
 
 @rule(

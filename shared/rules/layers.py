@@ -74,8 +74,11 @@ def foreign_layers(evidence: Evidence) -> Verdict:
             layers=[layer.digest for _, layer in absent],
         )
     for artifact in facts.artifacts:
-        if artifact.found is None or any(layer.urls and layer.in_registry is None for layer in artifact.layers):
+        if artifact.found is None or artifact.unavailable is not None:
             return not_told(evidence, artifact)
+        open_layer = next((layer for layer in artifact.layers if layer.urls and layer.in_registry is None), None)
+        if open_layer is not None:
+            return not_told(evidence, artifact, open_layer.unavailable)
     return passed()
 
 
@@ -138,7 +141,7 @@ def layer_too_large(evidence: Evidence) -> Verdict:
             size=layer.size,
             artifacts=list(dict.fromkeys(name for name, _ in over)),
         )
-    open_one = next((artifact for artifact in facts.artifacts if artifact.found is None), None)
+    open_one = next((a for a in facts.artifacts if a.found is None or a.unavailable is not None), None)
     return not_told(evidence, open_one) if open_one else passed()
 
 

@@ -163,7 +163,7 @@ async def test_a_manifest_with_another_digest_is_not_believed(
 
 async def test_a_link_to_another_host_is_not_followed(azure: Azure, registry: Registry, cloud: LocalCloud) -> None:
     cloud.world.add_registry("stranger").push("bait")
-    link = {
+    headers = {
         "Link": '<https://stranger.azurecr.io/acr/v1/_catalog?last=x>; rel="next"',
         "Content-Type": "application/json",
     }
