@@ -15,8 +15,9 @@ from typing import Final
 from acrtm.exits import ExitCode, Problem
 from acrtm.kept import KeptFindings
 from acrtm.looked import Card, Looked, OpenEnd, left_out_of, open_ends_of
-from acrtm.problems import no_such_pipeline, no_such_run
+from acrtm.problems import IDENTITY, no_such_pipeline, no_such_run, not_answered
 from shared.addresses import BlobAddress
+from shared.azure.failures import asking
 from shared.diagnosis.diagnose import Diagnosis, diagnose_blob
 from shared.errors import Gone, PermanentError, ServiceError, UnknownHost
 from shared.evidence.model import Evidence, Look
@@ -46,6 +47,20 @@ async def watching(settings: Settings, log: KeptFindings) -> AsyncIterator[Monit
         yield monitor
     finally:
         await monitor.close()
+
+
+async def require_token(monitor: Monitor) -> None:
+    """Raises a :class:`~acrtm.exits.Problem` if nobody is logged in.
+
+    Asked where it matters only, as ``az`` takes a second for a token: before many questions, and where a refusal
+    might be the identity's and not the service's.
+    """
+    connection = monitor.azure.connection
+    try:
+        async with asking(IDENTITY, connection.cloud.arm_endpoint):
+            await connection.credential.get_token(connection.cloud.arm_scope)
+    except ServiceError as error:
+        raise not_answered(error) from None
 
 
 async def diagnose_run(monitor: Monitor, run_id: ResourceId) -> Looked:
@@ -101,6 +116,7 @@ async def _named_blob(monitor: Monitor, address: BlobAddress) -> Blob | Unavaila
     except PermanentError as error:
         if not isinstance(error, ServiceError):
             raise
+        await require_token(monitor)
         return Unavailable.because(error)
 
 
@@ -156,6 +172,7 @@ async def _refused(
     """The resource itself may not be read: nothing was found, which is not the same as nothing being wrong."""
     if not isinstance(error, ServiceError):
         raise error
+    await require_token(monitor)
     registry_id = str(resource.parent)
     missing = Unavailable(str(error), registry_id, right)
     rules = tuple(rule for rule in CATALOGUE.values() if look in rule.looks)

@@ -9,10 +9,8 @@ from typing import Final
 
 from acrtm.kept import KeptFindings
 from acrtm.looked import Card, Looked, OpenEnd
-from acrtm.problems import not_answered
+from acrtm.looks import require_token
 from acrtm.terminal import console
-from shared.azure.failures import asking
-from shared.errors import ServiceError
 from shared.findings.builder import TriggeredBy
 from shared.findings.finding import Finding
 from shared.monitor import Monitor
@@ -25,20 +23,10 @@ _SECONDS_BETWEEN_LINES: Final = 2.0
 
 async def sweep(monitor: Monitor, log: KeptFindings) -> Looked:
     """Sweeps everything within the look-back: this machine has no marks of what was diagnosed before."""
-    await _require_token(monitor)
+    await require_token(monitor)
     with _shown_progress() as progress:
         report = await Sweep(monitor, progress).run(TriggeredBy.CLI)
     return Looked((_card(report, log.findings),), report.facts())
-
-
-async def _require_token(monitor: Monitor) -> None:
-    """Not being logged in is said once, instead of once for each registry."""
-    connection = monitor.azure.connection
-    try:
-        async with asking("Managed identity", connection.cloud.arm_endpoint):
-            await connection.credential.get_token(connection.cloud.arm_scope)
-    except ServiceError as error:
-        raise not_answered(error) from None
 
 
 def _card(report: SweepReport, findings: Sequence[Finding]) -> Card:

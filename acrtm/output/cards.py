@@ -125,6 +125,7 @@ def _missing_rights(out: Console, card: Card) -> None:
     if not missing:
         return
     heading(out, "To check the rest")
+    paragraph(out, "The monitor's identity is here whoever you are logged in as: az account show", style="dim")
     for finding in missing:
         paragraph(out, finding.recommendation)
         if finding.fix_command:

@@ -85,14 +85,14 @@ def _named(rule_id: str) -> str:
 
 
 def _passed(card: Card) -> list[dict[str, str]]:
-    return [{"ruleId": rule, "ruleName": _named(rule), "subject": card.subject} for rule in card.passed]
+    return [{"ruleId": rule, "ruleName": _named(rule), "subject": clean(card.subject)} for rule in card.passed]
 
 
 def _not_checked(card: Card) -> list[dict[str, Any]]:
     return [
         {
             "rules": list(end.rules),
-            "subject": card.subject,
+            "subject": clean(card.subject),
             "target": clean(end.target),
             "right": clean(end.right),
             "reason": clean(end.reason),
@@ -102,7 +102,10 @@ def _not_checked(card: Card) -> list[dict[str, Any]]:
 
 
 def _left_out(card: Card) -> list[dict[str, Any]]:
-    return [{"rules": list(left.rules), "subject": card.subject, "reason": left.reason} for left in card.left_out]
+    return [
+        {"rules": list(left.rules), "subject": clean(card.subject), "reason": clean(left.reason)}
+        for left in card.left_out
+    ]
 
 
 def _plain(value: object) -> object:
