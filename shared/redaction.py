@@ -17,14 +17,14 @@ _SECRETS: Final = (
     # The signature of a SAS token, plain or percent-encoded as part of another URL.
     (
         ("sig",),
-        re.compile(r"((?:^|[?&;,\s\"'>]|%3[Ff]|%26)sig(?:=|%3[Dd]))[^&\s\"'<>;,)\]}]+", re.IGNORECASE),
+        re.compile(r"((?:^|[?&;,\s\"'>]|%3[Ff]|%26)sig(?:=|%3[Dd]))(?!\[redacted\])[^&\s\"'<>;,)\]}]+", re.IGNORECASE),
         rf"\1{REDACTED}",
     ),
     (
         ("key", "signature", "secret"),
         re.compile(
             r"(\b(?:AccountKey|SharedAccessKey|SharedAccessSignature|client_secret|aeg-sas-key)"
-            r"[\"']?\s{0,5}[=:]\s{0,5}[\"']?)[^;&\s\"'<>]+",
+            r"[\"']?\s{0,5}[=:]\s{0,5}[\"']?)(?!\[redacted\])[^;&\s\"'<>]+",
             re.IGNORECASE,
         ),
         rf"\1{REDACTED}",
@@ -41,7 +41,7 @@ _SECRETS: Final = (
 
 
 def redact(text: str) -> str:
-    """``text`` without SAS signatures, account keys, bearer tokens and web tokens."""
+    """``text`` without SAS signatures, account keys, bearer tokens and web tokens. Twice is the same as once."""
     lowered = text.lower()
     for words, pattern, replacement in _SECRETS:
         if any(word in lowered for word in words):
