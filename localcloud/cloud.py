@@ -234,7 +234,6 @@ class LocalCloud(StorageHelpers, RunHelpers):
             authority_pem=self.authority_pem,
             subscription_id=world.subscription_id,
             tenant_id=world.tenant_id,
-            principal_id=world.operator.id,
             headers=core.tokens.origin_header(Origin.OPERATOR),
             tokens={audience: core.tokens.issue(world.operator, audience)[0] for audience in (ARM, STORAGE, VAULTS)},
         )

@@ -1,4 +1,4 @@
-"""``python -m localcloud.az``: the Azure CLI for a local cloud. ``--azcopy`` as the first word makes it azcopy."""
+"""``python -m localcloud.az``: the Azure CLI for a local cloud, or azcopy or acrtm if the first word says so."""
 
 from __future__ import annotations
 
@@ -17,6 +17,10 @@ def main(words: Sequence[str]) -> int:
             from localcloud.az.azcopy import run
 
             run(words[1:])
+        elif words[:1] == ["--acrtm"]:
+            from localcloud.az.product import run as run_product
+
+            return run_product(words[1:])
         else:
             _az(words)
         sys.stdout.flush()

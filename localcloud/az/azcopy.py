@@ -11,9 +11,10 @@ from typing import NoReturn
 from urllib.parse import quote, unquote, urlsplit
 
 from localcloud.az.errors import AzError, NotCarriedOut, UsageError
-from localcloud.az.requests import Answer, Cloud
+from localcloud.az.requests import Cloud
 from localcloud.az.sign_in import STORAGE, signed_in
 from localcloud.az.storage_access import DATA_VERSION, check_metadata
+from localcloud.az.wire import Answer
 
 _SWITCHES = (
     *("--as-subdir", "--check-length", "--decompress", "--dry-run", "--no-guess-mime-type", "--preserve-permissions"),

@@ -1,21 +1,16 @@
-"""Requests to the local cloud's hosts over TLS, with the standard library alone."""
+"""What commands ask of the local cloud's services, and how a refusal reads."""
 
 from __future__ import annotations
 
-import http.client
 import json
-import socket
-import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from localcloud.az.errors import AzError, NotCarriedOut
 from localcloud.az.sign_in import ARM, SignIn
+from localcloud.az.wire import Answer, ask
 
-LOOPBACK = "127.0.0.1"
-TIMEOUT = 60
 REGISTRY_API = "2025-04-01"
 PIPELINE_API = "2025-06-01-preview"
 VAULT_API = "2023-07-01"
@@ -30,37 +25,6 @@ class Refused(AzError):
         super().__init__(f"({code}) {message}" if code else message)
         self.status = status
         self.code = code
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    status: int
-    headers: Mapping[str, str]
-    """Names in lower case."""
-    body: bytes
-
-    def json(self) -> Any:
-        return json.loads(self.body) if self.body else {}
-
-
-class _Connection(http.client.HTTPSConnection):
-    """To a host of the local cloud, wherever its name would lead otherwise."""
-
-    def __init__(self, host: str, sign_in: SignIn) -> None:
-        self._trust = ssl.create_default_context(cadata=sign_in.authority_pem)
-        super().__init__(host, timeout=TIMEOUT, context=self._trust)
-        self._sign_in = sign_in
-
-    def connect(self) -> None:
-        if not self._exists():
-            raise AzError(f"Failed to resolve '{self.host}': Name or service not known")
-        raw = socket.create_connection((LOOPBACK, self._sign_in.front_port), TIMEOUT)
-        self.sock = self._trust.wrap_socket(raw, server_hostname=self.host)
-
-    def _exists(self) -> bool:
-        with socket.create_connection((LOOPBACK, self._sign_in.name_server_port), TIMEOUT) as asking:
-            asking.sendall(self.host.encode() + b"\n")
-            return asking.makefile("rb").readline().strip() == b"yes"
 
 
 class Cloud:
@@ -87,16 +51,8 @@ class Cloud:
         sent = {"User-Agent": "AZURECLI", **self.sign_in.headers, **(headers or {})}
         if audience is not None:
             sent["Authorization"] = f"Bearer {self.sign_in.tokens[audience]}"
-        connection = _Connection(parts.hostname, self.sign_in)
-        try:
-            path = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
-            connection.request(method, path, body=body, headers=sent)
-            given = connection.getresponse()
-            answer = Answer(given.status, {name.lower(): value for name, value in given.getheaders()}, given.read())
-        except (OSError, http.client.HTTPException) as error:
-            raise AzError(f"Connection to '{parts.hostname}' failed: {error}") from None
-        finally:
-            connection.close()
+        target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+        answer = ask(self.sign_in, method, parts.hostname, target, sent, body)
         if answer.status >= 400 and answer.status not in allowed:
             raise _refusal(answer)
         return answer
@@ -106,7 +62,8 @@ class Cloud:
         query = urlencode({"api-version": version, **parameters}, safe="$'()/:,")
         data = None if body is None else json.dumps(body).encode()
         headers = {} if data is None else {"Content-Type": "application/json"}
-        return self.send(method, f"{url}?{query}", audience=audience, headers=headers, body=data).json()
+        answer = self.send(method, f"{url}?{query}", audience=audience, headers=headers, body=data)
+        return document_of(answer)
 
     def arm(self, method: str, resource_id: str, version: str, body: Any = None, **parameters: str) -> Any:
         """A request to Azure Resource Manager."""
@@ -117,7 +74,7 @@ class Cloud:
         page = self.arm("GET", resource_id, version, **parameters)
         items: list[Any] = page["value"]
         while page.get("nextLink"):
-            page = self.send("GET", page["nextLink"], audience=ARM).json()
+            page = document_of(self.send("GET", page["nextLink"], audience=ARM))
             items += page["value"]
         return items
 
@@ -135,6 +92,11 @@ class Cloud:
         if not group:
             return str(self.named(resource_type, name, version)["id"])
         return f"/subscriptions/{self.subscription_id}/resourceGroups/{group}/providers/{resource_type}/{name}"
+
+
+def document_of(answer: Answer) -> Any:
+    """The JSON of an answer, an empty object where there is none."""
+    return json.loads(answer.body) if answer.body else {}
 
 
 def _refusal(answer: Answer) -> AzError:

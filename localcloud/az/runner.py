@@ -1,4 +1,4 @@
-"""Runs a command line as a person would who pastes it: in bash, with az and azcopy in the path."""
+"""Runs a command line as a person would who pastes it: in bash, with az, azcopy and acrtm in the path."""
 
 from __future__ import annotations
 
@@ -8,18 +8,21 @@ import os
 import shlex
 import signal
 import sys
+import sysconfig
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from localcloud.az.sign_in import VARIABLE
+from localcloud.az.product import VARIABLE as CONNECTION
+from localcloud.az.sign_in import VARIABLE as SIGN_IN
 from localcloud.cloud import LocalCloud
 
 SECONDS = 30.0
 TIMED_OUT = 124
 """As timeout(1) has it."""
+_MODULES = os.pathsep.join((str(Path(__file__).resolve().parents[2]), sysconfig.get_path("purelib")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,7 @@ class CommandRunner:
         self._cloud = cloud
         self._folder = tempfile.TemporaryDirectory(prefix="localcloud-az-")
         self._path = Path(self._folder.name)
-        for name, words in (("az", ()), ("azcopy", ("--azcopy",))):
+        for name, words in (("az", ()), ("azcopy", ("--azcopy",)), ("acrtm", ("--acrtm",))):
             self._add_command(name, *words)
 
     async def __aenter__(self) -> Self:
@@ -61,7 +64,8 @@ class CommandRunner:
             **os.environ,
             "PATH": f"{self._path}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
             "HOME": str(self._path),
-            VARIABLE: str(sign_in),
+            SIGN_IN: str(sign_in),
+            CONNECTION: str(self._cloud.connection_file),
             "PYTHONUTF8": "1",
         }
         process = await asyncio.create_subprocess_exec(
@@ -87,11 +91,10 @@ class CommandRunner:
         return Completed(process.returncode or 0, stdout.decode(errors="replace"), stderr.decode(errors="replace"))
 
     def _add_command(self, name: str, *words: str) -> None:
-        # -I would leave out the checkout where it isn't installed; -X utf8 is in the environment.
-        line = shlex.join([sys.executable, "-m", "localcloud.az", *words])
-        root = shlex.quote(str(Path(__file__).resolve().parents[2]))
+        # Without the site module a process starts in half the time; what it would find is in the path below.
+        line = shlex.join([sys.executable, "-S", "-m", "localcloud.az", *words])
         script = self._path / name
-        script.write_text(f'#!/bin/sh\nPYTHONPATH={root} exec {line} "$@"\n', encoding="utf-8")
+        script.write_text(f'#!/bin/sh\nPYTHONPATH={shlex.quote(_MODULES)} exec {line} "$@"\n', encoding="utf-8")
         script.chmod(0o700)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 VARIABLE = "LOCALCLOUD_SIGN_IN"
@@ -17,25 +16,34 @@ VAULTS = "https://vault.azure.net"
 STORAGE = "https://storage.azure.com"
 
 
-@dataclass(frozen=True, slots=True)
 class SignIn:
-    """A person at a local cloud."""
+    """A person at a local cloud. No data class: those take as long to import as all else here."""
 
-    front_port: int
-    name_server_port: int
-    authority_pem: str
-    subscription_id: str
-    tenant_id: str
-    principal_id: str
-    headers: dict[str, str] = field(repr=False)
-    """What tells the front from which network a request comes."""
-    tokens: dict[str, str] = field(repr=False)
-    """By audience."""
+    def __init__(
+        self,
+        *,
+        front_port: int,
+        name_server_port: int,
+        authority_pem: str,
+        subscription_id: str,
+        tenant_id: str,
+        headers: dict[str, str],
+        tokens: dict[str, str],
+    ) -> None:
+        self.front_port = front_port
+        self.name_server_port = name_server_port
+        self.authority_pem = authority_pem
+        self.subscription_id = subscription_id
+        self.tenant_id = tenant_id
+        self.headers = headers
+        """What tells the front from which network a request comes."""
+        self.tokens = tokens
+        """By audience."""
 
     def write(self, path: Path) -> None:
         """For its owner's eyes only."""
         path.touch(mode=0o600)
-        path.write_text(json.dumps(asdict(self)), encoding="utf-8")
+        path.write_text(json.dumps(vars(self)), encoding="utf-8")
 
 
 def signed_in() -> SignIn | None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote, urlencode
 
 from localcloud import sas
 from localcloud.az.errors import AzError, NotCarriedOut
-from localcloud.az.requests import STORAGE_API, Answer, Cloud
+from localcloud.az.requests import STORAGE_API, Cloud
 from localcloud.az.sign_in import STORAGE
+from localcloud.az.wire import Answer
 
 DATA_VERSION = "2024-11-04"
 ACCOUNTS = "Microsoft.Storage/storageAccounts"
@@ -23,14 +23,16 @@ _NO_CREDENTIALS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
 class Account:
     """A storage account, with whatever opens it."""
 
-    cloud: Cloud
-    name: str
-    audience: str | None = None
-    token: str = field(default="", repr=False)
+    __slots__ = ("_token", "audience", "cloud", "name")
+
+    def __init__(self, cloud: Cloud, name: str, *, audience: str | None = None, token: str = "") -> None:
+        self.cloud = cloud
+        self.name = name
+        self.audience = audience
+        self._token = token
 
     def url(self, container: str, blob: str = "", query: Mapping[str, str] | None = None) -> str:
         """The address of a container or a blob, without any token."""
@@ -51,8 +53,8 @@ class Account:
     ) -> Answer:
         """One request to the Blob service."""
         url = self.url(container, blob, query)
-        if self.token:
-            url += ("&" if "?" in url else "?") + self.token
+        if self._token:
+            url += ("&" if "?" in url else "?") + self._token
         sent = {"x-ms-version": DATA_VERSION, **(headers or {})}
         if method == "PUT" and body is None:
             body = b""

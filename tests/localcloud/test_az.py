@@ -78,6 +78,15 @@ async def test_what_takes_too_long_is_killed_with_all_that_it_started(shell: Com
     assert time.monotonic() - began < 5
 
 
+async def test_the_product_itself_looks_at_the_local_cloud(shell: CommandRunner, scenario: Scenario) -> None:
+    check = f"acrtm check-pipeline {scenario.export_pipeline.id} --no-store --output json"
+    assert (await shell.run(check)).exit_code == 0
+    scenario.cloud.world.revoke_secret_get(scenario.vault, scenario.export_pipeline)
+    completed = await shell.run(check)
+    assert completed.exit_code == 3, completed.stderr
+    assert "ACRT201" in completed.stdout
+
+
 async def test_output_formats(shell: CommandRunner, scenario: Scenario) -> None:
     show = "az keyvault show --name contosovault"
     assert await done(shell, f"{show} --query properties.vaultUri --output tsv") == (

@@ -51,13 +51,16 @@ NOT_RUN = {
 
 
 async def repaired(bench: Bench, rule_id: str) -> None:
-    """Finds the fault and runs the command against it."""
+    """Finds the fault, runs the command against it, and then what shows that it worked."""
     finding = found(await bench.look(), rule_id)
     assert finding is not None, "the monitor does not find the fault"
     words = described(finding)
     assert words.fix_command, "the finding has no command"
     completed = await bench.shell.run(words.fix_command)
     assert completed.exit_code == 0, f"{words.fix_command}\n{completed.stderr}"
+    if words.verify_command.startswith("az "):
+        shown = await bench.shell.run(words.verify_command)
+        assert shown.exit_code == 0, f"{words.verify_command}\n{shown.stderr}"
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.label)

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from localcloud.az.commands.registry import login_server
 from localcloud.az.errors import AzError
-from localcloud.az.requests import Cloud
+from localcloud.az.requests import Cloud, document_of
 from localcloud.az.sign_in import ARM
 
 _MANIFESTS = (
@@ -42,11 +42,14 @@ def show_manifest(cloud: Cloud, options: Namespace) -> Any:
 
 def _ask(cloud: Cloud, registry: str, name: str, right: str, path: str) -> Any:
     host = login_server(cloud, registry)
-    form = {"Content-Type": "application/x-www-form-urlencoded"}
     entra = {"grant_type": "access_token", "service": host, "access_token": cloud.sign_in.tokens[ARM]}
-    exchanged = cloud.send("POST", f"https://{host}/oauth2/exchange", headers=form, body=urlencode(entra).encode())
-    scope = {"scope": f"repository:{name}:{right}", "refresh_token": exchanged.json()["refresh_token"]}
-    wanted = {"grant_type": "refresh_token", "service": host, **scope}
-    token = cloud.send("POST", f"https://{host}/oauth2/token", headers=form, body=urlencode(wanted).encode()).json()
+    exchanged = _token(cloud, f"https://{host}/oauth2/exchange", entra)
+    scope = {"scope": f"repository:{name}:{right}", "refresh_token": exchanged["refresh_token"]}
+    token = _token(cloud, f"https://{host}/oauth2/token", {"grant_type": "refresh_token", "service": host, **scope})
     headers = {"Authorization": f"Bearer {token['access_token']}", "Accept": ", ".join(_MANIFESTS)}
-    return cloud.send("GET", f"https://{host}{path.format(name=name)}", headers=headers).json()
+    return document_of(cloud.send("GET", f"https://{host}{path.format(name=name)}", headers=headers))
+
+
+def _token(cloud: Cloud, url: str, form: dict[str, str]) -> Any:
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    return document_of(cloud.send("POST", url, headers=headers, body=urlencode(form).encode()))

@@ -9,7 +9,7 @@ from typing import Any
 
 from localcloud.az.commands import shapes
 from localcloud.az.errors import AzError, NotThere
-from localcloud.az.requests import PIPELINE_API, Cloud, Refused
+from localcloud.az.requests import PIPELINE_API, Cloud, Refused, document_of
 from localcloud.az.sign_in import ARM
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.5
@@ -105,7 +105,7 @@ def clean_runs(cloud: Cloud, options: Namespace) -> Any:
 def _wait(cloud: Cloud, operation: str) -> None:
     pause = _FIRST_PAUSE
     while True:
-        state = cloud.send("GET", operation, audience=ARM).json()
+        state = document_of(cloud.send("GET", operation, audience=ARM))
         match state["status"]:
             case "Succeeded":
                 return
