@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from shared.findings.finding import Finding
+from shared.findings.finding import Finding, Row
 
 if TYPE_CHECKING:
     from embedded import EmbeddedStore
@@ -30,12 +30,16 @@ class KeptFindings:
 
     async def write(self, findings: Sequence[Finding]) -> None:
         """Keeps the findings."""
+        self.findings += findings
+        await self.write_rows([finding.to_row() for finding in findings])
+
+    async def write_rows(self, rows: Sequence[Row]) -> None:
+        """Keeps rows that were findings before."""
         from embedded import EmbeddedError
 
-        self.findings += findings
         if self._store is None or self.problem:
             return
         try:
-            await asyncio.to_thread(self._store.append, [finding.to_row() for finding in findings])
+            await asyncio.to_thread(self._store.append, rows)
         except EmbeddedError as error:
             self.problem = str(error)

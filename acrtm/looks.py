@@ -6,6 +6,7 @@ embedded store, marks and conditions stay in memory, and there is nobody to be a
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -162,8 +163,10 @@ async def _record(
 ) -> list[tuple[Finding, ...]]:
     """Keeps the findings of the diagnoses in one go, and gives them by diagnosis."""
     built = [await monitor.recorder.build([diagnosis], OCCASION, began) for diagnosis in diagnoses]
-    await monitor.recorder.write([pair for pairs in built for pair in pairs])
-    return [tuple(finding for finding, _ in pairs) for pairs in built]
+    recorded = await monitor.recorder.write([pair for pairs in built for pair in pairs])
+    # As they were written: what is muted is no longer open.
+    written = iter(recorded.findings)
+    return [tuple(itertools.islice(written, len(pairs))) for pairs in built]
 
 
 async def _refused(

@@ -13,7 +13,7 @@ from rich.text import Text
 from acrtm.looked import LeftOut, OpenEnd
 from acrtm.severity import severity_style
 from acrtm.terminal import clean, one_line
-from shared.findings.finding import Finding
+from shared.findings.finding import Finding, State
 from shared.rules.catalogue import CATALOGUE
 
 _SURE: Final = {"Confirmed": "confirmed by a live check", "Possible": "possible, not confirmed"}
@@ -63,7 +63,11 @@ def sure(finding: Finding) -> str:
 def title_of(finding: Finding) -> Text:
     """``High  ACRT301 sas-expired  (confirmed by a live check)``."""
     label = Text(one_line(finding.severity), style=severity_style(finding.severity))
-    return Text.assemble(label, "  ", (f"{finding.rule_id} {finding.rule_name}", "bold"), f"  ({sure(finding)})")
+    title = Text.assemble(label, "  ", (f"{finding.rule_id} {finding.rule_name}", "bold"), f"  ({sure(finding)})")
+    if finding.state is State.MUTED:
+        reason = one_line(str(finding.evidence.get("muteReason") or ""))
+        title.append(f"  muted: {reason}" if reason else "  muted", style="dim")
+    return title
 
 
 def checklist(

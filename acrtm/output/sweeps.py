@@ -29,6 +29,10 @@ def print_sweep(out: Console, card: Card) -> None:
         if number:
             out.print()
         _condition(out, same)
+    muted = {finding.finding_key for finding in card.findings if finding.state is State.MUTED}
+    if muted:
+        out.print()
+        paragraph(out, f"{len(muted)} more, muted by MUTES" if conditions else f"{len(muted)} muted by MUTES", "dim")
     _not_checked(out, card)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -326,3 +327,12 @@ async def test_a_store_that_is_none(acrtm: CommandLine, tmp_path: Path) -> None:
     assert "--no-store" in ended.err
     shutil.copy(acrtm.store, tmp_path / "other")
     assert (await acrtm("diagnose", run, "--no-store")).code == 3
+
+
+async def test_what_is_muted_is_shown_and_leaves_the_exit_code_alone(acrtm: CommandLine) -> None:
+    run = await acrtm.fails()
+    mutes = [{"rule": rule, "until": "2999-01-01", "reason": "known"} for rule in ("ACRT101", "ACRT201")]
+    acrtm.environment.setenv("MUTES", json.dumps(mutes))
+    ended = await acrtm("diagnose", run)
+    assert ended.code == 0
+    assert "muted" in ended.out
