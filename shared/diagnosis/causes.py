@@ -5,9 +5,9 @@ What decides, in this order:
 1. a code, phrase or time in the run's message that stands for a single cause: it speaks of the moment of the
    failure, whatever a look says now;
 2. where the message leaves a choice (``403 Forbidden``), the first of its candidates that the live evidence
-   finds broken, in the order in which the service takes its steps;
+   finds broken, in the order in which the service takes its steps; what was only possible is likely then;
 3. where the message says nothing, the first step that the live evidence finds broken, of the service that
-   the message speaks of;
+   the message speaks of; what is only possible is no root cause by itself;
 4. what the message usually means, unless the live evidence has just seen that it does not hold;
 5. the only candidate that could not be ruled out;
 6. the first broken step of the message's service, although the message points elsewhere;
@@ -65,8 +65,8 @@ def root_cause(evidence: Evidence, verdicts: Mapping[str, Verdict]) -> RootCause
     for claim in claims:
         for rule in broken:
             if rule.id in claim.rules:
-                return _seen(rule, verdicts, f"the message ('{claim.phrase}') and a live check")
-    found = _first_broken(evidence, broken)
+                return _agreed(rule, verdicts, f"the message ('{claim.phrase}') and a live check")
+    found = _first_broken(evidence, [r for r in broken if verdicts[r.id].confidence is not Confidence.POSSIBLE])
     if not claims and found is not None:
         return _seen(found, verdicts, "a live check; the message names no cause")
     for claim in claims:
@@ -81,7 +81,8 @@ def root_cause(evidence: Evidence, verdicts: Mapping[str, Verdict]) -> RootCause
             return RootCause(CATALOGUE[left[0]], Confidence.LIKELY, basis)
     if found is not None:
         return _seen(found, verdicts, "a live check; the causes that the message names were ruled out")
-    return RootCause(CATALOGUE[CAUSE_UNKNOWN], Confidence.POSSIBLE, "nothing in the message or the live evidence")
+    # Not "possible": nobody is called for that, and a run has failed.
+    return RootCause(CATALOGUE[CAUSE_UNKNOWN], Confidence.LIKELY, "nothing in the message or the live evidence")
 
 
 def _broken(verdicts: Mapping[str, Verdict]) -> list[Rule]:
@@ -132,6 +133,12 @@ def _first_broken(evidence: Evidence, broken: list[Rule]) -> Rule | None:
         return broken[0] if broken else None
     steps = _STEPS_OF_SERVICE[service]
     return next((rule for rule in broken if rule.step in steps or rule.id in _NEEDED_BY_ALL), None)
+
+
+def _agreed(rule: Rule, verdicts: Mapping[str, Verdict], basis: str) -> RootCause:
+    """A hint and a message that fits it: together they are likely, whatever the hint is worth alone."""
+    confidence = verdicts[rule.id].confidence
+    return RootCause(rule, Confidence.LIKELY if confidence is Confidence.POSSIBLE else confidence, basis)
 
 
 def _seen(rule: Rule, verdicts: Mapping[str, Verdict], basis: str) -> RootCause:
