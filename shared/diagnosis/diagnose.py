@@ -16,6 +16,7 @@ from shared.rules.model import Confidence, Outcome, Rule, Severity, Verdict, fai
 
 SOURCE_TRIGGER_READY: Final = "ACRT510"
 NOT_IMPORTED: Final = "ACRT507"
+COPY_INCOMPLETE: Final = "ACRT702"
 # A failed run's rows about itself; they stand beside its root cause and are never one.
 RUN_ROWS: Final = frozenset({"ACRT100", "ACRT101", "ACRT102", "ACRT103"})
 # Where one rule explains others on the same subject, only the explaining one is raised.
@@ -51,13 +52,15 @@ class Diagnosis:
     """What one look concluded.
 
     ``results`` are the failures, warnings and statements worth a row, the root cause first. ``passed`` and
-    ``open_rules`` are what was looked at and found well, and what could not be looked at, by reason.
+    ``open_rules`` are what was looked at and found well, and what could not be looked at, by reason;
+    ``not_applicable`` are the rules of the look for which the question did not arise.
     """
 
     evidence: Evidence
     results: tuple[Result, ...]
     passed: tuple[Rule, ...] = ()
     open_rules: Mapping[Unavailable, tuple[Rule, ...]] = field(default_factory=dict)
+    not_applicable: tuple[Rule, ...] = ()
 
     @property
     def root_cause(self) -> Result | None:
@@ -144,7 +147,7 @@ def _compose_source_trigger(evidence: Evidence, verdicts: dict[str, Verdict]) ->
     unmet = [
         rule_id
         for rule_id, verdict in verdicts.items()
-        if verdict.outcome is Outcome.FAIL
+        if (verdict.outcome is Outcome.FAIL or (verdict.outcome is Outcome.WARN and rule_id == COPY_INCOMPLETE))
         and rule_id != NOT_IMPORTED
         and CATALOGUE[rule_id].severity >= Severity.MEDIUM
     ]
@@ -204,7 +207,8 @@ def _diagnosis(
             role = Role.CONTRIBUTING
         results.append(Result(rule, verdict, role, (bases or {}).get(rule.id, "")))
     results.sort(key=lambda result: _ORDER[evidence.look is Look.FAILED_RUN].index(result.role))
-    return Diagnosis(evidence, tuple(results), tuple(well), open_rules)
+    absent = tuple(rule for rule in _RULES_OF_LOOK[evidence.look] if rule.id not in verdicts)
+    return Diagnosis(evidence, tuple(results), tuple(well), open_rules, absent)
 
 
 def _worth_a_row(rule: Rule) -> bool:

@@ -7,6 +7,7 @@ from typing import Final
 
 from shared.evidence.model import TRANSFER_CATEGORY, Evidence, Look
 from shared.records.storage import Blob
+from shared.records.transfer import Direction
 from shared.redaction import redact
 from shared.rules import remedies, repairs
 from shared.rules.commands import shell
@@ -129,12 +130,12 @@ def _copy_stripped_properties(evidence: Evidence, facts: Mapping[str, object]) -
     severity=Severity.MEDIUM,
     subject=Subject.BLOB,
     step=Step.BLOB,
-    looks=_BLOB_LOOK,
+    looks=frozenset({Look.BLOB, Look.FAILED_RUN}),
 )
 def copy_incomplete(evidence: Evidence) -> Verdict:
     """The server-side copy that made the blob has ended well.
 
-    What it checks: the copy status of a blob that waits for an import.
+    What it checks: the copy status of a blob that waits for an import, or that an import could not read.
 
     Why it matters: a copy between accounts goes on behind the scenes for as long as it takes. Until then the blob
     has its final size and no content; after a failed one it stays empty.
@@ -157,9 +158,13 @@ def copy_incomplete(evidence: Evidence) -> Verdict:
         if status != "pending":
             return passed()
         began = blob.last_modified
+        if evidence.look is Look.FAILED_RUN:
+            return failed(status=status, began=began)
         young = began is not None and evidence.now - began <= evidence.limits.import_grace
         return warned(severity=Severity.INFO if young else None, status=status, began=began)
 
+    if evidence.look is Look.FAILED_RUN and evidence.direction is not Direction.IMPORT:
+        return not_applicable()
     return judge_waiting(evidence, judge, by_trigger=False)
 
 

@@ -9,6 +9,7 @@ from typing import Final
 from shared.evidence.model import SOURCE_TRIGGER_WINDOW, TRANSFER_CATEGORY, Evidence, Look
 from shared.evidence.pieces import Unavailable
 from shared.records.storage import Blob
+from shared.records.transfer import Direction
 from shared.rules import remedies, repairs
 from shared.rules.model import (
     Area,
@@ -19,6 +20,7 @@ from shared.rules.model import (
     Subject,
     Verdict,
     failed,
+    not_applicable,
     passed,
     rule,
     unknown,
@@ -258,7 +260,7 @@ def _blob_category_missing(evidence: Evidence, facts: Mapping[str, object]) -> D
     severity=Severity.MEDIUM,
     subject=Subject.BLOB,
     step=Step.BLOB,
-    looks=_BLOB_LOOK,
+    looks=frozenset({Look.BLOB, Look.FAILED_RUN}),
 )
 def blob_not_importable(evidence: Evidence) -> Verdict:
     """The blob is complete and of a kind that can be imported.
@@ -273,18 +275,26 @@ def blob_not_importable(evidence: Evidence) -> Verdict:
 
     How to fix: bring the blob there again as a block blob; let a copy that is still going on come to its end.
 
-    What can make it wrong: on an account with a hierarchical namespace the event for a copy comes at its beginning,
-    so a look right after it finds the copy going on.
+    What can make it wrong: a slow copy. On an account with a hierarchical namespace the event for a copy comes at its
+    beginning, so one that has gone on for no longer than ``IMPORT_GRACE_MINUTES`` is only a note.
 
     References: Azure Storage, "Understanding block blobs, append blobs, and page blobs" and "Copy Blob".
     """
-    return judge_waiting(evidence, _judge_shape, by_trigger=False)
+    if evidence.look is Look.FAILED_RUN and evidence.direction is not Direction.IMPORT:
+        return not_applicable()
+    return judge_waiting(evidence, lambda blob: _judge_shape(evidence, blob), by_trigger=False)
 
 
-def _judge_shape(blob: Blob) -> Verdict:
+def _judge_shape(evidence: Evidence, blob: Blob) -> Verdict:
     if blob.blob_type and blob.blob_type.lower() != "blockblob":
         return failed(why="type", blobType=blob.blob_type)
-    if blob.copy_status.lower() in {"pending", "failed", "aborted"}:
+    status = blob.copy_status.lower()
+    if status in {"pending", "failed", "aborted"}:
+        if evidence.look is Look.FAILED_RUN:
+            return not_applicable()  # ACRT702 says it.
+        young = blob.last_modified is not None and evidence.now - blob.last_modified <= evidence.limits.import_grace
+        if status == "pending" and young:
+            return warned(severity=Severity.INFO, why="copy", copyStatus=blob.copy_status)
         return failed(why="copy", copyStatus=blob.copy_status)
     return failed(why="empty", size=blob.size) if blob.size == 0 else passed()
 
