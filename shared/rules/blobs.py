@@ -68,6 +68,9 @@ def blob_missing(evidence: Evidence) -> Verdict:
         return unknown(blob)
     if isinstance(blob, Blob):
         return passed()
+    if isinstance(evidence.account, Missing) or isinstance(evidence.container, Missing) or "Container" in blob.code:
+        # Nothing is in a container that is not there: ACRT401 and ACRT407 say so.
+        return not_applicable()
     confidence = Confidence.CONFIRMED if evidence.message.claims_rule("ACRT402") else Confidence.LIKELY
     return failed(confidence=confidence, similar=list(evidence.similar_blobs))
 
