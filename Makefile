@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types fresh requirements bench clean
+.PHONY: help demo test scenarios check lint types fresh requirements bench clean
 
 PYTHON := .venv/bin/python
 # An installed uv is used; otherwise one is put beside the project. The search for python3 starts in /
@@ -19,6 +19,9 @@ demo: .make/python .make/node ## The whole product on this machine: a transfer f
 
 test: .make/python .make/node ## The whole test suite
 	@$(PYTHON) -m pytest
+
+scenarios: .make/python .make/node ## The labelled scenarios: accuracy of the root cause, false alarms, confusions
+	@$(PYTHON) -m tools.scenarios
 
 check: lint types fresh test ## All that CI runs
 
