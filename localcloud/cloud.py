@@ -20,7 +20,7 @@ from localcloud.arm import settings as arm_settings
 from localcloud.arm.pipelines import PipelineWrites
 from localcloud.arm.runs import RunWrites
 from localcloud.arm.trail import Trail
-from localcloud.az.sign_in import ARM, STORAGE, VAULTS, SignIn
+from localcloud.az.sign_in import AUDIENCES, SignIn
 from localcloud.azurite import Azurite
 from localcloud.blob_events import announce_blobs
 from localcloud.blobs.azurite_client import AzuriteClient
@@ -29,6 +29,7 @@ from localcloud.connection import Connection
 from localcloud.core import Core
 from localcloud.events import Callback, DeadLetter, Event, EventBus, Schema, Subscription
 from localcloud.front import Front
+from localcloud.graph import GraphService
 from localcloud.identity import PATH as IDENTITY_PATH
 from localcloud.identity import ManagedIdentityEndpoint
 from localcloud.keyvault import KeyVaultService
@@ -44,6 +45,7 @@ from localcloud.world.world import STATE_ACCOUNT
 
 CERTIFIED = (
     "management.azure.com",
+    "graph.microsoft.com",
     "*.blob.core.windows.net",
     "*.vault.azure.net",
     "*.azurecr.io",
@@ -129,6 +131,7 @@ class LocalCloud(StorageHelpers, RunHelpers):
         ]
         return [
             ArmService(core.world, routes),
+            GraphService(core.world),
             KeyVaultService(core.world),
             BlobService(core.world, core.azurite, announce_blobs(core.bus)),
             RegistryService(core.world, core.tokens),
@@ -235,7 +238,7 @@ class LocalCloud(StorageHelpers, RunHelpers):
             subscription_id=world.subscription_id,
             tenant_id=world.tenant_id,
             headers=core.tokens.origin_header(Origin.OPERATOR),
-            tokens={audience: core.tokens.issue(world.operator, audience)[0] for audience in (ARM, STORAGE, VAULTS)},
+            tokens={audience: core.tokens.issue(world.operator, audience)[0] for audience in AUDIENCES},
         )
 
     # -- events ----------------------------------------------------------------------------------------------

@@ -14,6 +14,8 @@ VARIABLE = "LOCALCLOUD_SIGN_IN"
 ARM = "https://management.azure.com"
 VAULTS = "https://vault.azure.net"
 STORAGE = "https://storage.azure.com"
+GRAPH = "https://graph.microsoft.com"
+AUDIENCES = (ARM, VAULTS, STORAGE, GRAPH)
 
 
 class SignIn:

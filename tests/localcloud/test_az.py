@@ -122,6 +122,9 @@ async def test_a_vault_is_opened_and_its_policies_are_written(shell: CommandRunn
     )
     assert vault.access_policies[-1].secrets == ["get"]
     assert (vault.network.default_action, vault.network.public_network_access) == ("Allow", "Disabled")
+    monitor = scenario.cloud.world.monitor
+    await done(shell, f"az keyvault set-policy --name contosovault --spn {monitor.client_id} --secret-permissions get")
+    assert (vault.access_policies[-1].object_id, len(vault.access_policies)) == (monitor.id, policies + 1)
     vault.rbac = True
     line = f"az keyvault set-policy --name contosovault --object-id {pipeline.identity.id} --secret-permissions get"
     assert "Cannot set policies" in await refused(shell, line)
@@ -179,6 +182,14 @@ async def test_roles(shell: CommandRunner, scenario: Scenario) -> None:
     )
     assert await result(shell, listing) == []
     assert await result(shell, f"{listing} --include-inherited") == ["Storage Blob Data Reader"]
+    monitor = scenario.cloud.world.monitor
+    by_client = f"--assignee {monitor.client_id} --scope {container} --role 'Storage Blob Data Contributor'"
+    await done(shell, f"az role assignment create {by_client}")
+    assert [given.role.name for given in access.assigned_to(monitor.id) if given.scope == container] == [
+        "Storage Blob Data Contributor"
+    ]
+    unknown = by_client.replace(monitor.client_id, "nobody@contoso.example")
+    assert "Cannot find user" in await refused(shell, f"az role assignment create {unknown}")
     wrong = f"az role assignment create --role 'Blob Friend' {who} --scope {container}"
     assert "doesn't exist" in await refused(shell, wrong)
 

@@ -56,6 +56,10 @@ async def misspelt_blob(bench: Bench) -> None:
     await bench.run(blob="nightyl.tar")
 
 
+async def misspelt_artifact(bench: Bench) -> None:
+    await bench.run("hello-world", "app/web:1.00")
+
+
 async def too_many(bench: Bench) -> None:
     names = [f"many/app{number}:1" for number in range(51)]
     for name in names:
@@ -91,6 +95,7 @@ RUNS_AGAIN: Final = (
     Case("ACRT117", At.EXPORT_RUN, throttled),
     Case("ACRT408", At.EXPORT_RUN, blob_vanished),
     Case("ACRT402", At.IMPORT_RUN, misspelt_blob),
+    Case("ACRT601", At.EXPORT_RUN, misspelt_artifact),
     Case("ACRT602", At.EXPORT_RUN, too_many),
     Case("ACRT603", At.EXPORT_RUN, one_was_missing),
 )

@@ -39,13 +39,12 @@ NO_COMMAND = {
     "ACRT604": "the image has to be pushed anew",
     "ACRT605": "the image has to be built anew",
     "ACRT702": "the copy's source is not known with its token",
-    "ACRT901": "who is to grant the right decides",
     "ACRT902": "the event is somebody else's",
     "ACRT903": "nothing is wrong",
 }
 # Why the command is not run here: the local cloud can't hold the fault, or not where this look would see it.
 NOT_RUN = {
-    "ACRT601": "the monitor does not look into the registry yet, and suggests no names",
+    "ACRT901": "in a file of its own: it is not about a transfer",
     "ACRT105": "it follows from an event that is minutes younger than its run; the command is that of ACRT101",
 }
 

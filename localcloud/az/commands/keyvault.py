@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from localcloud.az.commands import shapes
+from localcloud.az.directory import resolved
 from localcloud.az.errors import AzError, NotThere
 from localcloud.az.requests import VAULT_API, Cloud, Refused
 from localcloud.az.sign_in import VAULTS
@@ -40,8 +41,10 @@ def update(cloud: Cloud, options: Namespace) -> Any:
 
 def set_policy(cloud: Cloud, options: Namespace) -> Any:
     """az replaces the rights of the kind that is given, and keeps the others."""
-    if not options.object_id:
-        raise AzError("--object-id is needed here: there is no directory to look names up in.")
+    given = [who for who in (options.object_id, options.spn, options.upn) if who]
+    if len(given) != 1:
+        raise AzError("Please specify only one of --object-id, --spn, or --upn.")
+    object_id = options.object_id or resolved(cloud, given[0])[0]
 
     def change(properties: dict[str, Any]) -> None:
         if properties.get("enableRbacAuthorization"):
@@ -49,10 +52,10 @@ def set_policy(cloud: Cloud, options: Namespace) -> Any:
         policies = properties.setdefault("accessPolicies", [])
         tenant = properties["tenantId"]
         for policy in policies:
-            if policy["objectId"].lower() == options.object_id.lower() and policy["tenantId"] == tenant:
+            if policy["objectId"].lower() == object_id.lower() and policy["tenantId"] == tenant:
                 break
         else:
-            policy = {"tenantId": tenant, "objectId": options.object_id, "permissions": {}}
+            policy = {"tenantId": tenant, "objectId": object_id, "permissions": {}}
             policies.append(policy)
         if options.secret_permissions is not None:
             policy["permissions"]["secrets"] = list(dict.fromkeys(options.secret_permissions))

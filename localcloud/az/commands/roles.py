@@ -7,6 +7,7 @@ from argparse import Namespace
 from typing import Any
 
 from localcloud.az.commands import shapes
+from localcloud.az.directory import resolved
 from localcloud.az.errors import AzError
 from localcloud.az.requests import ROLE_API, Cloud, Refused
 
@@ -19,11 +20,14 @@ def create(cloud: Cloud, options: Namespace) -> Any:
     if options.assignee_principal_type and not options.assignee_object_id:
         raise AzError("usage error: --assignee-object-id GUID --assignee-principal-type TYPE")
     scope = _scope(options)
-    principal_id = options.assignee_object_id or options.assignee
+    kind = options.assignee_principal_type
+    principal_id = options.assignee_object_id
+    if not principal_id:
+        principal_id, kind = resolved(cloud, options.assignee)
     properties = {
         "roleDefinitionId": _role(cloud, options.role, scope)["id"],
         "principalId": principal_id,
-        "principalType": options.assignee_principal_type,
+        "principalType": kind,
     }
     path = f"{scope}{_PROVIDER}/roleAssignments/{uuid.uuid4()}"
     try:
@@ -38,7 +42,10 @@ def create(cloud: Cloud, options: Namespace) -> Any:
 
 
 def list_(cloud: Cloud, options: Namespace) -> Any:
-    return _listed(cloud, options, options.assignee or options.assignee_object_id)
+    if options.assignee and options.assignee_object_id:
+        raise AzError("Usage error: Provide only one of --assignee or --assignee-object-id.")
+    assignee = resolved(cloud, options.assignee)[0] if options.assignee else options.assignee_object_id
+    return _listed(cloud, options, assignee)
 
 
 def _listed(cloud: Cloud, options: Namespace, principal_id: str | None) -> list[Any]:
