@@ -36,7 +36,10 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One look: its subject, what is known of it in pairs, and what came of it."""
+    """One look: its subject, what is known of it in pairs, and what came of it.
+
+    ``closer`` are the commands that look closer at single findings, by their key: only a sweep has them.
+    """
 
     title: str
     subject: str
@@ -46,6 +49,7 @@ class Card:
     passed: tuple[str, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     open_ends: tuple[OpenEnd, ...] = ()
+    closer: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def root_cause(self) -> Finding | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final
 
@@ -11,9 +11,12 @@ from acrtm.kept import KeptFindings
 from acrtm.looked import Card, Looked, OpenEnd
 from acrtm.looks import require_token
 from acrtm.terminal import console
+from shared.addresses import BlobAddress
+from shared.clouds import Cloud
 from shared.findings.builder import TriggeredBy
 from shared.findings.finding import Finding
 from shared.monitor import Monitor
+from shared.rules.commands import shell
 from shared.sweep import Sweep, SweepReport
 
 Progress = Callable[[str, int, int], None]
@@ -26,10 +29,12 @@ async def sweep(monitor: Monitor, log: KeptFindings) -> Looked:
     await require_token(monitor)
     with _shown_progress() as progress:
         report = await Sweep(monitor, progress).run(TriggeredBy.CLI)
-    return Looked((_card(report, log.findings),), report.facts())
+    cloud = monitor.settings.cloud
+    closer = {finding.finding_key: _closer_look(finding, cloud) for finding in reversed(log.findings)}
+    return Looked((_card(report, log.findings, closer),), report.facts())
 
 
-def _card(report: SweepReport, findings: Sequence[Finding]) -> Card:
+def _card(report: SweepReport, findings: Sequence[Finding], closer: Mapping[str, str]) -> Card:
     facts = [
         ("Registries", str(report.registries)),
         ("Runs", f"{report.runs_seen} seen, {report.runs_diagnosed} diagnosed, {report.runs_open} not over"),
@@ -42,7 +47,19 @@ def _card(report: SweepReport, findings: Sequence[Finding]) -> Card:
         findings=tuple(findings),
         passed=_passed(findings),
         open_ends=tuple(OpenEnd(problem) for problem in report.problems),
+        closer=closer,
     )
+
+
+def _closer_look(finding: Finding, cloud: Cloud) -> str:
+    if finding.run_id:
+        return shell("acrtm", "diagnose", finding.run_id)
+    if finding.storage_account and finding.container_name and finding.blob_name:
+        address = BlobAddress(finding.storage_account, finding.container_name, finding.blob_name)
+        return shell("acrtm", "check-blob", address.url(cloud))
+    if finding.pipeline_id:
+        return shell("acrtm", "check-pipeline", finding.pipeline_id)
+    return shell("acrtm", "explain", finding.rule_id)
 
 
 def _passed(findings: Sequence[Finding]) -> tuple[str, ...]:

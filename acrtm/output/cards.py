@@ -15,6 +15,7 @@ from acrtm.output.pieces import (
     headline,
     pairs,
     paragraph,
+    repair_of_open_end,
     title_of,
 )
 from acrtm.terminal import one_line
@@ -125,11 +126,10 @@ def _missing_rights(out: Console, card: Card) -> None:
     if not missing:
         return
     heading(out, "To check the rest")
-    paragraph(out, "The monitor's identity is here whoever you are logged in as: az account show", style="dim")
+    if any(finding.evidence.get("right") for finding in missing):
+        paragraph(out, "The monitor's identity is here whoever you are logged in as: az account show", style="dim")
     for finding in missing:
-        paragraph(out, finding.recommendation)
-        if finding.fix_command:
-            command(out, finding.fix_command)
+        repair_of_open_end(out, finding)
 
 
 def _repair(out: Console, cause: Finding) -> None:

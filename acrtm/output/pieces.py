@@ -45,6 +45,16 @@ def command(out: Console, text: str) -> None:
     out.print(Text(f"  {clean(text).strip()}", style="bold cyan"), soft_wrap=True)
 
 
+def repair_of_open_end(out: Console, finding: Finding) -> None:
+    """What to grant; where it may work in a moment, who looks by hand has to look again by hand."""
+    if finding.evidence.get("passing"):
+        paragraph(out, "It may work in a moment: run the command again.")
+        return
+    paragraph(out, finding.recommendation)
+    if finding.fix_command:
+        command(out, finding.fix_command)
+
+
 def pairs(out: Console, facts: tuple[tuple[str, str], ...]) -> None:
     """Names and values, one below the other."""
     grid = Table.grid(padding=(0, 2))

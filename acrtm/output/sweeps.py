@@ -7,8 +7,8 @@ from typing import Final
 from rich.console import Console
 from rich.text import Text
 
-from acrtm.looked import Card, open_ends_of
-from acrtm.output.pieces import command, heading, headline, pairs, paragraph, title_of
+from acrtm.looked import CANNOT_CHECK, Card, open_ends_of
+from acrtm.output.pieces import command, heading, headline, pairs, paragraph, repair_of_open_end, title_of
 from acrtm.terminal import one_line
 from shared.diagnosis.diagnose import RUN_ROWS
 from shared.findings.finding import Finding, State
@@ -28,7 +28,7 @@ def print_sweep(out: Console, card: Card) -> None:
     for number, same in enumerate(conditions):
         if number:
             out.print()
-        _condition(out, same)
+        _condition(out, card, same)
     muted = {finding.finding_key for finding in card.findings if finding.state is State.MUTED}
     if muted:
         out.print()
@@ -50,7 +50,7 @@ def _has_cause(row: Finding, findings: tuple[Finding, ...]) -> bool:
     return any(finding.role == "RootCause" and finding.run_id == row.run_id for finding in findings)
 
 
-def _condition(out: Console, same: list[Finding]) -> None:
+def _condition(out: Console, card: Card, same: list[Finding]) -> None:
     first = same[0]
     out.print(Text("  ").append_text(title_of(first)))
     paragraph(out, first.summary)
@@ -58,30 +58,21 @@ def _condition(out: Console, same: list[Finding]) -> None:
     if len(runs) > 1:
         more = f" and {len(runs) - _MOST_NAMES} more" if len(runs) > _MOST_NAMES else ""
         paragraph(out, f"{len(runs)} runs: {', '.join(runs[:_MOST_NAMES])}{more}", style="dim")
-    closer = _closer_look(first)
+    closer = card.closer.get(first.finding_key)
     if closer:
         command(out, closer)
 
 
-def _closer_look(finding: Finding) -> str:
-    if finding.run_id:
-        return f"acrtm diagnose {finding.run_id}"
-    if finding.pipeline_id and not finding.blob_name:
-        return f"acrtm check-pipeline {finding.pipeline_id}"
-    return f"acrtm explain {finding.rule_id}"
-
-
 def _not_checked(out: Console, card: Card) -> None:
+    """What was left open, once for each target and missing right, however many runs ran into it."""
     if not card.all_open_ends:
         return
     heading(out, "Could not be checked")
     for end in card.open_ends:
         paragraph(out, end.reason, style="yellow")
-    reasons = {end.reason for end in card.open_ends}
-    for finding in card.findings:
-        for end in open_ends_of([finding]):
-            if end.reason not in reasons:
-                paragraph(out, finding.summary, style="yellow")
-            paragraph(out, finding.recommendation)
-            if finding.fix_command:
-                command(out, finding.fix_command)
+    said = {end.reason for end in card.open_ends}
+    for first in {f.finding_key: f for f in reversed(card.findings) if f.rule_id == CANNOT_CHECK}.values():
+        (end,) = open_ends_of([first])
+        if end.reason not in said:
+            paragraph(out, first.summary, style="yellow")
+        repair_of_open_end(out, first)
