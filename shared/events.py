@@ -18,10 +18,13 @@ from typing import Any, Final
 
 from shared.addresses import BlobAddress
 from shared.records.json_fields import mapping, text
-from shared.resource_ids import ResourceId, parse_resource_id, parse_run_id
+from shared.resource_ids import ResourceId, parse_pipeline_id, parse_resource_id, parse_run_id
 from shared.times import parse_time
 
 RUN_WRITE_OPERATION: Final = "microsoft.containerregistry/registries/pipelineruns/write"
+PIPELINE_WRITE_OPERATIONS: Final = frozenset(
+    f"microsoft.containerregistry/registries/{kind}/write" for kind in ("exportpipelines", "importpipelines")
+)
 BLOB_CREATED: Final = "Microsoft.Storage.BlobCreated"
 
 
@@ -59,6 +62,16 @@ class RunWritten:
     event_id: str
     run_id: ResourceId
     result: WriteResult
+    time: datetime | None
+    correlation_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineRejected:
+    """Somebody wrote an export or import pipeline, and ARM refused."""
+
+    event_id: str
+    pipeline_id: ResourceId
     time: datetime | None
     correlation_id: str
 
@@ -158,6 +171,21 @@ def as_run_written(event: PlatformEvent) -> RunWritten | Foreign | Malformed:
         time=event.time,
         correlation_id=event.data["correlationId"],
     )
+
+
+def as_pipeline_rejected(event: PlatformEvent) -> PipelineRejected | None:
+    """The event as a rejected write of a pipeline; every other write of a pipeline is none of our business.
+
+    Without its pipeline no transfer begins, and no run will ever tell why.
+    """
+    rejected = event.type.lower() == WriteResult.FAILURE.lower()
+    if not rejected or event.data["operationName"].lower() not in PIPELINE_WRITE_OPERATIONS:
+        return None
+    try:
+        pipeline_id = parse_pipeline_id(event.subject)
+    except ValueError:
+        return None
+    return PipelineRejected(event.id, pipeline_id, event.time, event.data["correlationId"])
 
 
 def as_blob_arrived(event: PlatformEvent) -> BlobArrived | Foreign | Malformed:

@@ -26,7 +26,6 @@ from shared.diagnosis.diagnose import (
     Result,
     diagnose_blob,
     diagnose_pipeline,
-    diagnose_rejected_write,
     diagnose_run,
 )
 from shared.errors import Gone, MonitorError, PermanentError, ServiceError, UnknownHost, Unreachable
@@ -34,21 +33,21 @@ from shared.events import (
     BlobArrived,
     Foreign,
     Malformed,
+    PipelineRejected,
     PlatformEvent,
-    RunWritten,
-    WriteResult,
     as_blob_arrived,
+    as_pipeline_rejected,
     as_run_written,
 )
 from shared.evidence.gather import Gatherer
-from shared.evidence.model import Look, LostWrite
+from shared.evidence.model import Look
 from shared.evidence.pieces import Missing, Unavailable
 from shared.findings.builder import Occasion, TriggeredBy, rule_fields, subject_fields
 from shared.findings.finding import Finding, State, finding_id, finding_key
 from shared.recorder import Recorded, Recorder
 from shared.records.storage import Blob
 from shared.records.transfer import PipelineRun, RunOutcome
-from shared.resource_ids import parse_resource_id
+from shared.rejected_writes import RejectedWrites, Write
 from shared.rules.catalogue import CATALOGUE
 from shared.rules.model import Confidence, Outcome, warned
 from shared.settings import Settings
@@ -80,6 +79,7 @@ class Monitor:
         self.expectations = Expectations(state)
         self.conditions = Conditions(state, alerts)
         self.recorder = Recorder(findings, self.conditions, settings.mutes)
+        self.rejected_writes = RejectedWrites(self.gatherer, self.recorder, self.conditions, state)
 
     async def close(self) -> None:
         """Closes what is open."""
@@ -89,6 +89,9 @@ class Monitor:
 
     async def run_event(self, event: PlatformEvent) -> Recorded:
         """A pipeline run was written. Raises :class:`~shared.errors.TransientError` if the event must come again."""
+        rejected = as_pipeline_rejected(event)
+        if rejected is not None:
+            return await self._pipeline_rejected(rejected)
         read = as_run_written(event)
         if isinstance(read, Foreign):
             log.debug("Event %s is not ours: %s", event.id, read.why)
@@ -103,10 +106,17 @@ class Monitor:
             try:
                 run = await self.azure.registries.run(str(read.run_id))
             except Gone:
-                return await self._lost_write(read, occasion)
+                return await self.rejected_writes.told(Write.of_run(read), occasion)
             except PermanentError as error:
                 return await self._cannot_read(error, str(read.run_id.parent), occasion)
             return await self.ended_run(run, occasion, written_at=read.time)
+
+    async def _pipeline_rejected(self, read: PipelineRejected) -> Recorded:
+        if not self.settings.monitors(str(read.pipeline_id.parent)):
+            return Recorded()
+        occasion = Occasion(TriggeredBy.RUN_EVENT, read.event_id, read.correlation_id)
+        async with _in_time(str(read.pipeline_id)):
+            return await self.rejected_writes.told(Write.of_pipeline(read), occasion)
 
     async def blob_event(self, event: PlatformEvent) -> Recorded:
         """A blob was written. Raises :class:`~shared.errors.TransientError` if the event must come again."""
@@ -180,25 +190,6 @@ class Monitor:
         rule = CATALOGUE["ACRT105"]
         diagnosis = Diagnosis(evidence, (Result(rule, warned(writtenAt=written_at)),))
         return await self.recorder.record([diagnosis], occasion, mark.began)
-
-    async def _lost_write(self, written: RunWritten, occasion: Occasion) -> Recorded:
-        """A write without a run: rejected by ARM, or deleted before anybody could look."""
-        rejected = written.result is WriteResult.FAILURE
-        registry_id = str(written.run_id.parent)
-        evidence = replace(
-            self.gatherer.blank(Look.OTHER_RUN, registry_id),
-            lost_write=LostWrite(rejected, written.correlation_id, run_name=written.run_id.name),
-            event_time=written.time,
-        )
-        if rejected:
-            diagnosis = diagnose_rejected_write(evidence)
-        else:
-            diagnosis = Diagnosis(evidence, (Result(CATALOGUE["ACRT106"], warned()),))
-        findings = [
-            (replace(finding, **_of_lost_run(finding, written)), told)
-            for finding, told in await self.recorder.build([diagnosis], occasion)
-        ]
-        return await self.recorder.write(findings)
 
     # --- blobs ----------------------------------------------------------------------------------------------
 
@@ -363,16 +354,3 @@ def _names(run: PipelineRun, address: BlobAddress, written: datetime | None) -> 
     end = f"/{address.container}/{address.name}"
     named = run.requested_blob == address.name or run.blob_uri.endswith(end)
     return named and (written is None or run.began is None or run.began >= written.replace(microsecond=0))
-
-
-def _of_lost_run(finding: Finding, written: RunWritten) -> dict[str, Any]:
-    """A write that left no run is told apart by its correlation id, whatever happens to the run's name later."""
-    run_id = str(written.run_id)
-    moment = written.correlation_id or (written.time.isoformat() if written.time else "")
-    return {
-        "run_id": run_id,
-        "run_name": written.run_id.name,
-        "registry_name": parse_resource_id(run_id).names[0],
-        "finding_id": finding_id(finding.rule_id, run_id, moment),
-        "finding_key": finding_key(finding.rule_id, run_id),
-    }

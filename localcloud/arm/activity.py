@@ -30,7 +30,13 @@ async def _list_events(request: ArmRequest) -> web.Response:
         and entry.timestamp <= visible_until
         and _matches(entry, terms)
     ]
-    return page(request, found[::-1])
+    wanted = request.http.query.get("$select", "")
+    return page(request, [_selected(entry, wanted) for entry in found[::-1]])
+
+
+def _selected(entry: dict[str, Any], wanted: str) -> dict[str, Any]:
+    names = {name.strip().casefold() for name in wanted.split(",") if name.strip()}
+    return {name: value for name, value in entry.items() if not names or name.casefold() in names}
 
 
 def _matches(entry: ActivityEntry, terms: dict[tuple[str, str], str]) -> bool:

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from shared.azure.access import AccessReader
+from shared.azure.activity_log import ActivityLogReader
 from shared.azure.arm import ArmReader
 from shared.azure.blobs import BlobReader
 from shared.azure.connection import Connection, SessionFactory, open_session
@@ -45,6 +46,11 @@ class Azure:
     def blobs(self) -> BlobReader:
         """Blobs."""
         return BlobReader(self.connection)
+
+    @cached_property
+    def activity_log(self) -> ActivityLogReader:
+        """Why writes were rejected."""
+        return ActivityLogReader(self.arm)
 
     @cached_property
     def content(self) -> RegistryContentReader:

@@ -73,10 +73,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class LostWrite:
-    """A write of a run after which there is no run to be read.
+    """A write of a run after which there is no run to be read, or a write of a pipeline that was rejected.
 
     ``rejected`` says that ARM reported the write as failed. ``code`` and ``text`` are what the activity log holds
-    of it, empty while it holds nothing. ``run_name`` is the run that was to be written.
+    of it, empty while it holds nothing. ``run_name`` or ``pipeline_id`` is what was to be written.
     """
 
     rejected: bool
@@ -84,6 +84,7 @@ class LostWrite:
     code: str = ""
     text: str = ""
     run_name: str = ""
+    pipeline_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -174,7 +175,8 @@ class Names:
         """Takes the names out of ``evidence``, wherever they stand."""
         pipeline = evidence.known_pipeline
         run, lost = evidence.run, evidence.lost_write
-        pipeline_id = pipeline.id if pipeline else (run.pipeline_id.lower() if run else "")
+        written = run.pipeline_id.lower() if run else (lost.pipeline_id if lost else "")
+        pipeline_id = pipeline.id if pipeline else written
         registry = parse_resource_id(evidence.registry_id) if evidence.registry_id else None
         secret = evidence.secret_address if isinstance(evidence.secret_address, SecretAddress) else None
         place = evidence.container_address if isinstance(evidence.container_address, ContainerAddress) else None

@@ -31,6 +31,7 @@ _ROLES: Final = (
     ("registries/pull/", _Role("AcrPull", "on the registry")),
     ("registries/repositories/", _Role("Container Registry Repository Reader", "on the registry")),
     ("registries/catalog/", _Role("Container Registry Repository Catalog Lister", "on the registry")),
+    ("insights/eventtypes/", _READER),
     ("insights/", _Role("Monitoring Metrics Publisher", "on the data collection rule")),
     ("eventgrid/events/", _Role("EventGrid Data Sender", "on the topic")),
 )

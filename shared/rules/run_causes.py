@@ -53,6 +53,15 @@ def _caller(evidence: Evidence) -> str:
     return f"the caller (object id {who})" if who else "the caller"
 
 
+def _of_pipeline(evidence: Evidence) -> bool:
+    """Whether what was rejected is the write of a pipeline, and not of a run."""
+    return evidence.lost_write is not None and bool(evidence.lost_write.pipeline_id)
+
+
+def _written(evidence: Evidence) -> str:
+    return f"the write of {pipeline_words(evidence)}" if _of_pipeline(evidence) else run_words(evidence)
+
+
 @rule(
     *("ACRT110", "deployment-rejected"),
     area=Area.RUN,
@@ -62,11 +71,12 @@ def _caller(evidence: Evidence) -> str:
     looks=ANY_RUN,
 )
 def deployment_rejected(evidence: Evidence) -> Verdict:
-    """A run that was submitted was accepted.
+    """A run or a pipeline that was submitted was accepted.
 
-    What it checks: whether Azure Resource Manager reported the write of a run as failed, and there is no run.
+    What it checks: whether Azure Resource Manager reported the write of a run as failed, and there is no run, or the
+    write of a pipeline.
 
-    Why it matters: the transfer has not begun, and as there is no run, no run tells why.
+    Why it matters: the transfer has not begun, or can't begin, and as there is no run, no run tells why.
 
     How we know: from the event of the failed write; its reason stands in the activity log under the same
     correlation id, which follows some minutes later.
@@ -92,10 +102,12 @@ def _deployment_rejected(evidence: Evidence, facts: Mapping[str, object]) -> Des
     text = shortened(evidence.message.text).rstrip(".")
     code = str(facts.get("code") or (lost.code if lost else ""))
     said = ": ".join(part for part in (code, text) if part)
+    left = "so nothing has changed" if _of_pipeline(evidence) else "so there is no run"
+    what = pipeline_words(evidence) if _of_pipeline(evidence) else run_words(evidence)
     return Description(
-        f"The write of {run_words(evidence)} was rejected, so there is no run"
+        f"The write of {what} was rejected, {left}"
         f"{f' (correlation id {correlation_id})' if correlation_id else ''}{f': {said}' if said else ''}.",
-        "Read what the deployment was answered, mend the template or the command, and submit the run again. The "
+        "Read what the deployment was answered, mend the template or the command, and submit it again. The "
         "activity log has the answer some minutes after the write.",
         "",
         _log_of(correlation_id),
@@ -135,12 +147,13 @@ def caller_not_authorized(_evidence: Evidence) -> Verdict:
 @caller_not_authorized.described_by
 def _caller_not_authorized(evidence: Evidence, _facts: Mapping[str, object]) -> Description:
     names = evidence.names
+    wanted = "write pipelines" if _of_pipeline(evidence) else "start transfers"
     return Description(
-        f"{sentence(_caller(evidence))} of {run_words(evidence)} may not start transfers on "
+        f"{sentence(_caller(evidence))} of {_written(evidence)} may not {wanted} on "
         f"{named('registry', names.registry)}.",
-        "Check that this is who should start transfers and that the names in the command are right. Then give it the "
-        f"role Container Registry Transfer Pipeline Contributor on {named('registry', names.registry)}, and submit the "
-        "run again after a few minutes.",
+        f"Check that this is who should {wanted} and that the names in the command are right. Then give it the "
+        f"role Container Registry Transfer Pipeline Contributor on {named('registry', names.registry)}, and submit it "
+        "again after a few minutes.",
         "",
         shell(
             *("az", "role", "assignment", "list", "--scope", names.registry_id, "--include-inherited"),
@@ -185,7 +198,7 @@ def _linked_authorization_failed(evidence: Evidence, _facts: Mapping[str, object
     lacks = f"the action {action} on {scope}" if match else "a right on a resource that it refers to"
     operator = " (Managed Identity Operator has it)" if "userassignedidentities/assign" in action.lower() else ""
     return Description(
-        f"{sentence(_caller(evidence))} of {run_words(evidence)} lacks {lacks}.",
+        f"{sentence(_caller(evidence))} of {_written(evidence)} lacks {lacks}.",
         f"Check that this is who should start transfers. Then give it a role with the action that is missing{operator} "
         "on the resource that is named, and submit it again after a few minutes.",
         "",

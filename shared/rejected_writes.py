@@ -1,0 +1,192 @@
+"""Writes that left nothing to read: rejected by ARM, or deleted before anybody could look.
+
+::
+
+      event ─ ACRT110, its own root cause ─ remember ┄┄┄ sweep ─ the log tells ─┬─ another cause: that one,
+                                                            │                  │  and ACRT110 as Resolved
+                                                            └─ not yet: again  └─ none: ACRT110 with the text
+
+Every row about one write has the same ids, made of the rule, the resource and the correlation id.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from shared.azure.activity_log import READ_RIGHT, ActivityLogReader, LoggedFailure, can_be_looked_up
+from shared.diagnosis.diagnose import Diagnosis, Result, diagnose_rejected_write
+from shared.errors import PermanentError, ServiceError
+from shared.events import PipelineRejected, RunWritten, WriteResult
+from shared.evidence.gather import Gatherer
+from shared.evidence.message import read_message
+from shared.evidence.model import Evidence, Look, LostWrite
+from shared.evidence.pieces import Unavailable
+from shared.findings.builder import Occasion
+from shared.findings.finding import Finding, State, finding_id, finding_key
+from shared.recorder import Recorded, Recorder
+from shared.records.transfer import Direction
+from shared.resource_ids import ResourceId, parse_resource_id
+from shared.rules.catalogue import CATALOGUE
+from shared.rules.model import warned
+from shared.sinks.conditions import Conditions, Telling, condition_key, telling_of
+from shared.sinks.lost_writes import LOOKED_UP_FOR, LostRecord, LostWrites
+from shared.sinks.state_store import StateStore
+
+REJECTED: Final = "ACRT110"
+GONE: Final = "ACRT106"
+# What the log tells; they stay open while it can't be read.
+_TOLD_BY_LOG: Final = ("ACRT111", "ACRT112")
+_DIRECTIONS: Final = {"exportpipelines": Direction.EXPORT, "importpipelines": Direction.IMPORT}
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A write of a run or a pipeline; ``moment`` tells it from others where it has no correlation id."""
+
+    resource: ResourceId
+    correlation_id: str
+    time: datetime | None
+    rejected: bool
+
+    @property
+    def moment(self) -> str:
+        """What tells this write from another one of the same resource."""
+        return self.correlation_id or (self.time.isoformat() if self.time else "")
+
+    @classmethod
+    def of_run(cls, written: RunWritten) -> Write:
+        """The write of a run that is not there."""
+        rejected = written.result is WriteResult.FAILURE
+        return cls(written.run_id, written.correlation_id, written.time, rejected)
+
+    @classmethod
+    def of_pipeline(cls, written: PipelineRejected) -> Write:
+        """The write of a pipeline that was rejected."""
+        return cls(written.pipeline_id, written.correlation_id, written.time, rejected=True)
+
+
+class RejectedWrites:
+    """Tells of such writes, first by the event alone and later with what the activity log holds."""
+
+    def __init__(self, gatherer: Gatherer, recorder: Recorder, conditions: Conditions, state: StateStore) -> None:
+        self._gatherer = gatherer
+        self._recorder = recorder
+        self._conditions = conditions
+        self._state = state
+        self.records = LostWrites(state)
+
+    async def told(self, write: Write, occasion: Occasion) -> Recorded:
+        """What the event alone says. Raises :class:`~shared.errors.NotStored`."""
+        evidence = self._evidence(write, None)
+        resource_id = str(write.resource)
+        if not write.rejected:
+            gone = Diagnosis(evidence, (Result(CATALOGUE[GONE], warned()),))
+            return await self._recorder.write(await self._built(gone, write, occasion))
+        looked_up = can_be_looked_up(write.correlation_id)
+        if looked_up and await self.records.is_done(resource_id, write.correlation_id):
+            return Recorded()
+        findings = await self._built(diagnose_rejected_write(evidence), write, occasion)
+        recorded = await self._recorder.write(findings)
+        if looked_up:
+            written_at = write.time or datetime.now(UTC)
+            await self.records.expect(resource_id, write.correlation_id, written_at, occasion.event_id)
+        return recorded
+
+    async def look_up(self, record: LostRecord, log: ActivityLogReader, occasion: Occasion) -> Recorded:
+        """Asks the log about one write and stores what it says.
+
+        Raises :class:`~shared.errors.NotStored`, and :class:`~shared.errors.TransientError` if the log can't be had.
+        """
+        write = Write(parse_resource_id(record.resource_id), record.correlation_id, record.written_at, rejected=True)
+        occasion = replace(occasion, event_id=record.event_id, correlation_id=record.correlation_id)
+        subscription = write.resource.subscription
+        failure: LoggedFailure | None = None
+        recorded = Recorded()
+        try:
+            failure = await log.failure(subscription, record.correlation_id, record.resource_id, record.written_at)
+        except PermanentError as error:
+            recorded = await self._cannot_read_log(error, write, occasion)
+        given_up = datetime.now(UTC) - record.written_at > LOOKED_UP_FOR
+        if failure is not None:
+            evidence = self._evidence(write, failure)
+            diagnosis = diagnose_rejected_write(evidence)
+            cause = diagnosis.root_cause
+            found = cause is not None and cause.rule.id != REJECTED
+            # A deployment's entry comes before the write's own, which may say more.
+            if found or failure.own or given_up:
+                recorded = await self._replace_cause(diagnosis, write, occasion)
+                await self.records.finish(record, cause.rule.id if cause is not None else REJECTED)
+                return recorded
+        if given_up:
+            await self.records.finish(record, REJECTED)
+        return recorded
+
+    async def _replace_cause(self, diagnosis: Diagnosis, write: Write, occasion: Occasion) -> Recorded:
+        """Stores the cause that the log names, and the rejection once more as resolved if it is another one."""
+        cause = diagnosis.root_cause
+        built = await self._built(diagnosis, write, occasion)
+        if cause is None or cause.rule.id == REJECTED:
+            return await self._recorder.write(built)
+        first = await self._built(diagnose_rejected_write(self._evidence(write, None)), write, occasion)
+        resolved = [replace(finding, state=State.RESOLVED) for finding, _ in first if finding.rule_id == REJECTED]
+        causes = [(finding, told) for finding, told in built if finding.rule_id != REJECTED]
+        recorded = await self._recorder.write([*causes, *((finding, False) for finding in resolved)])
+        alerts = [alert for finding in resolved for alert in await self._close(finding)]
+        return Recorded(recorded.findings, (*recorded.alerts, *alerts))
+
+    async def _close(self, finding: Finding) -> list[str]:
+        stored = await self._state.read(condition_key(finding.finding_key))
+        if stored is None:
+            return []
+        told = telling_of(stored.record) is Telling.PUBLISHED
+        alerts = await self._conditions.publish_resolved([finding.to_row()]) if told else []
+        await self._conditions.close(stored)
+        return alerts
+
+    async def _cannot_read_log(self, error: PermanentError, write: Write, occasion: Occasion) -> Recorded:
+        if not isinstance(error, ServiceError):
+            raise error
+        missing = Unavailable(str(error), f"/subscriptions/{write.resource.subscription}", READ_RIGHT)
+        rules = tuple(CATALOGUE[rule_id] for rule_id in _TOLD_BY_LOG)
+        evidence = self._gatherer.blank(Look.OTHER_RUN, str(write.resource.parent))
+        return await self._recorder.record([Diagnosis(evidence, (), (), {missing: rules})], occasion)
+
+    def _evidence(self, write: Write, failure: LoggedFailure | None) -> Evidence:
+        direction = _DIRECTIONS.get(write.resource.types[-1])
+        lost = LostWrite(
+            write.rejected,
+            write.correlation_id,
+            code=failure.code if failure else "",
+            text=failure.text if failure else "",
+            run_name=write.resource.name if direction is None else "",
+            pipeline_id="" if direction is None else str(write.resource),
+        )
+        return replace(
+            self._gatherer.blank(Look.OTHER_RUN, str(write.resource.parent)),
+            direction=direction,
+            message=read_message(lost.text),
+            lost_write=lost,
+            event_time=write.time,
+        )
+
+    async def _built(self, diagnosis: Diagnosis, write: Write, occasion: Occasion) -> list[tuple[Finding, bool]]:
+        built = await self._recorder.build([diagnosis], occasion)
+        text = diagnosis.evidence.message.text
+        return [(replace(finding, **_of_write(finding, write), error_message=text), told) for finding, told in built]
+
+
+def _of_write(finding: Finding, write: Write) -> dict[str, Any]:
+    """A write that left nothing is told apart by its correlation id, whatever happens to the name later."""
+    resource_id = str(write.resource)
+    is_run = write.resource.types[-1] == "pipelineruns"
+    return {
+        "run_id": resource_id if is_run else "",
+        "run_name": write.resource.name if is_run else "",
+        "pipeline_id": "" if is_run else resource_id,
+        "pipeline_name": "" if is_run else write.resource.name,
+        "registry_name": write.resource.names[0],
+        "finding_id": finding_id(finding.rule_id, resource_id, write.moment),
+        "finding_key": finding_key(finding.rule_id, resource_id),
+    }

@@ -1,0 +1,112 @@
+"""Writes that were rejected and left nothing to read. The activity log tells why, some minutes later.
+
+::
+
+                    expect                   finish: the log has told, or a day is over
+      (no record) ──────────▶ waiting ─────────────────────────────────────────────▶ done ──two days──▶ (deleted)
+
+One record for each write, by its resource and its correlation id. It is written after the rejection's finding is
+stored. A ``done`` record stays for as long as the event may be delivered again, so that a late delivery does not
+bring the first, poorer cause back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final
+
+from shared.findings.finding import digest
+from shared.sinks.state_store import StateStore, Stored
+from shared.times import iso, parse_time
+
+PREFIX: Final = "lost/"
+LOOKED_UP_FOR: Final = timedelta(days=1)
+# Event Grid delivers for a day; twice that is safe.
+KEPT_FOR: Final = timedelta(days=2)
+
+
+class LookUp(StrEnum):
+    """See the picture above."""
+
+    WAITING = "waiting"
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class LostRecord:
+    """What is remembered of a rejected write."""
+
+    resource_id: str
+    correlation_id: str
+    written_at: datetime
+    event_id: str
+    stored: Stored
+
+    @classmethod
+    def of(cls, stored: Stored) -> LostRecord | None:
+        """Reads a record; ``None`` if it makes no sense."""
+        record = stored.record
+        written = parse_time(record.get("writtenAt"))
+        resource_id = str(record.get("resourceId") or "")
+        if written is None or not resource_id:
+            return None
+        words = (str(record.get(name) or "") for name in ("correlationId", "eventId"))
+        correlation_id, event_id = words
+        return cls(resource_id, correlation_id, written, event_id, stored)
+
+
+class LostWrites:
+    """The records of all rejected writes."""
+
+    def __init__(self, store: StateStore) -> None:
+        self._store = store
+
+    async def is_done(self, resource_id: str, correlation_id: str) -> bool:
+        """Whether the log has told of this write already, or was given up."""
+        stored = await self._store.read(_key(resource_id, correlation_id))
+        return stored is not None and stored.record.get("state") == LookUp.DONE
+
+    async def expect(self, resource_id: str, correlation_id: str, written_at: datetime, event_id: str) -> None:
+        """Remembers that the log is to be asked about a write. What is remembered already stays as it is."""
+        record = {
+            "state": str(LookUp.WAITING),
+            "resourceId": resource_id,
+            "correlationId": correlation_id,
+            "writtenAt": iso(written_at),
+            "eventId": event_id,
+        }
+        await self._store.create(_key(resource_id, correlation_id), record, _label(record))
+
+    async def waiting(self, now: datetime) -> list[LostRecord]:
+        """The writes that the log is to be asked about. Records that have served their time are deleted."""
+        found = []
+        async for entry in self._store.entries(PREFIX):
+            state, _, written = entry.label.partition("|")
+            moment = parse_time(written)
+            if state == LookUp.DONE and moment is not None and now - moment < KEPT_FOR:
+                continue
+            stored = await self._store.read(entry.key)
+            if stored is None:
+                continue
+            record = LostRecord.of(stored)
+            if record is None or stored.record.get("state") == LookUp.DONE:
+                await self._store.delete(stored.key, stored.etag)
+            else:
+                found.append(record)
+        return found
+
+    async def finish(self, record: LostRecord, rule_id: str) -> None:
+        """Notes that the log has told, or is asked no more; ``rule_id`` is the root cause that stands."""
+        done: dict[str, Any] = {**record.stored.record, "state": str(LookUp.DONE), "rootCause": rule_id}
+        # Lost only to another sweep that has found the same.
+        await self._store.replace(record.stored.key, done, record.stored.etag, _label(done))
+
+
+def _key(resource_id: str, correlation_id: str) -> str:
+    return f"{PREFIX}{digest(resource_id.lower(), correlation_id.lower())}.json"
+
+
+def _label(record: dict[str, Any]) -> str:
+    return f"{record['state']}|{record['writtenAt']}"

@@ -1,0 +1,42 @@
+"""The sweep's look at rejected writes, whose reason stands in the activity log some minutes after the event."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+from typing import Final
+
+from shared.errors import MonitorError
+from shared.findings.builder import Occasion
+from shared.findings.finding import Finding
+from shared.monitor import Monitor
+from shared.recorder import Recorded
+from shared.sinks.lost_writes import LostRecord
+
+# A deployment that fails a hundred times an hour is looked at over several sweeps.
+MOST_AT_A_TIME: Final = 100
+_AT_ONCE: Final = 4
+
+
+async def sweep_lost_writes(monitor: Monitor, occasion: Occasion, now: datetime, problems: list[str]) -> Recorded:
+    """Asks the log about every write that waits. What can't be had or stored is a problem; the next sweep asks again.
+
+    Raises :class:`~shared.errors.NotStored` if the state store can't be used at all.
+    """
+    turns = asyncio.Semaphore(_AT_ONCE)
+    findings: list[Finding] = []
+    alerts: list[str] = []
+
+    async def one(record: LostRecord) -> None:
+        async with turns:
+            try:
+                recorded = await monitor.rejected_writes.look_up(record, monitor.azure.activity_log, occasion)
+            except MonitorError as error:
+                problems.append(str(error))
+                return
+        findings.extend(recorded.findings)
+        alerts.extend(recorded.alerts)
+
+    waiting = await monitor.rejected_writes.records.waiting(now)
+    await asyncio.gather(*(one(record) for record in waiting[:MOST_AT_A_TIME]))
+    return Recorded(tuple(findings), tuple(alerts))

@@ -1,0 +1,270 @@
+"""Rejected writes end to end: told at once by the event alone, and again when the activity log has caught up."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from localcloud.run_helpers import WriteRejectedError
+from localcloud.service import Origin, Reset, Status
+from shared.findings.builder import Occasion, TriggeredBy
+from shared.sinks.lost_writes import PREFIX
+from shared.sweep_lost_writes import sweep_lost_writes
+from shared.times import iso
+from tests.corridor.conftest import Corridor, Raw, Row
+
+CONTRIBUTOR = "Container Registry Transfer Pipeline Contributor"
+
+
+def forbid(corridor: Corridor) -> None:
+    world = corridor.cloud.world
+    world.access.revoke(world.operator.id, CONTRIBUTOR)
+
+
+async def rejected(corridor: Corridor, run: str = "rejected01", **options: Any) -> Raw:
+    """A run whose write ARM refuses; the event that tells of it."""
+    scenario = corridor.scenario
+    wanted: dict[str, Any] = {"artifacts": ["hello-world"], "blob": "a.tar", **options}
+    with pytest.raises(WriteRejectedError):
+        await corridor.cloud.put_run(scenario.source, run, scenario.export_pipeline, **wanted)
+    return corridor.told(run)
+
+
+async def rejected_pipeline(corridor: Corridor, name: str = "newpipe") -> Raw:
+    """An export pipeline whose write ARM refuses."""
+    pipeline_id = f"{corridor.scenario.source.id}/exportPipelines/{name}"
+    body = {"properties": {"target": {"uri": "https://contosoexport.blob.core.windows.net/transfer"}}}
+    with pytest.raises(WriteRejectedError):
+        await corridor.cloud.arm("PUT", pipeline_id, body)
+    about = [event for event in corridor.cloud.events if event.subject.lower().endswith(f"/{name}")]
+    return about[-1].in_schema("EventGridSchema")
+
+
+async def look(corridor: Corridor) -> list[str]:
+    """The sweep's step alone; its problems."""
+    problems: list[str] = []
+    await sweep_lost_writes(corridor.monitor, Occasion(TriggeredBy.SWEEP), datetime.now(UTC), problems)
+    return problems
+
+
+def written(corridor: Corridor, rule: str) -> list[Row]:
+    return [row for row in corridor.rows if row["RuleId"] == rule]
+
+
+async def record_of(corridor: Corridor) -> Row:
+    [record] = (await corridor.state(PREFIX)).values()
+    return record
+
+
+def log_reads(corridor: Corridor) -> int:
+    return sum("eventtypes" in r.path for r in corridor.cloud.requests if r.origin is Origin.MONITOR)
+
+
+async def test_the_log_names_the_cause_that_the_event_did_not(corridor: Corridor) -> None:
+    forbid(corridor)
+    corridor.cloud.world.behaviour.activity_log_delay = timedelta(minutes=5)
+    await corridor.run_event(await rejected(corridor))
+    first = corridor.row("ACRT110")
+    assert (first["Role"], first["State"], first["RunName"]) == ("RootCause", "Open", "rejected01")
+    assert log_reads(corridor) == 0
+    # The log is late: nothing changes, and the next sweep asks again.
+    await look(corridor)
+    assert [row["RuleId"] for row in corridor.root_causes()] == ["ACRT110"]
+    assert (await record_of(corridor))["state"] == "waiting"
+    corridor.cloud.world.behaviour.activity_log_delay = timedelta(0)
+    await look(corridor)
+    cause = corridor.row("ACRT111")
+    assert (cause["Role"], cause["State"], cause["Confidence"]) == ("RootCause", "Open", "Likely")
+    assert cause["TriggeredBy"] == "Sweep"
+    assert cause["CorrelationId"] == first["CorrelationId"]
+    assert cause["EventId"] == first["EventId"]
+    assert cause["RunId"] == first["RunId"]
+    assert "does not have authorization" in cause["ErrorMessage"]
+    assert CONTRIBUTOR in cause["Recommendation"]
+    opened, resolved = written(corridor, "ACRT110")
+    assert resolved["State"] == "Resolved"
+    assert (resolved["FindingId"], resolved["FindingKey"]) == (opened["FindingId"], opened["FindingKey"])
+    told = [(alert["type"].rpartition(".")[2], alert["data"]["RuleId"]) for alert in corridor.alerts]
+    assert told == [("Opened", "ACRT110"), ("Opened", "ACRT111"), ("Resolved", "ACRT110")]
+    open_conditions = [record["ruleId"] for record in (await corridor.state("conditions/")).values()]
+    assert open_conditions == ["ACRT111"]
+
+
+async def test_what_the_log_has_told_stays_told(corridor: Corridor) -> None:
+    forbid(corridor)
+    event = await rejected(corridor)
+    await corridor.run_event(event)
+    await look(corridor)
+    rows, alerts, reads = len(corridor.rows), len(corridor.alerts), log_reads(corridor)
+    await corridor.run_event(event)
+    await look(corridor)
+    assert (len(corridor.rows), len(corridor.alerts), log_reads(corridor)) == (rows, alerts, reads)
+    assert (await record_of(corridor))["rootCause"] == "ACRT111"
+
+
+async def test_a_redelivery_before_the_log_has_told_repeats_the_row(corridor: Corridor) -> None:
+    forbid(corridor)
+    event = await rejected(corridor)
+    await corridor.run_event(event)
+    await corridor.run_event({**event, "id": "another"})
+    first, second = written(corridor, "ACRT110")
+    assert first["FindingId"] == second["FindingId"]
+    assert len(corridor.alerts) == 1
+
+
+async def test_two_writes_of_one_name_are_two_findings(corridor: Corridor) -> None:
+    forbid(corridor)
+    for _ in range(2):
+        await corridor.run_event(await rejected(corridor))
+    await look(corridor)
+    assert len({row["FindingId"] for row in written(corridor, "ACRT111")}) == 2
+    assert len({row["FindingKey"] for row in written(corridor, "ACRT111")}) == 1
+
+
+async def test_a_rejection_without_a_known_cause_keeps_its_rule_and_gains_its_text(corridor: Corridor) -> None:
+    corridor.cloud.world.behaviour.rejects_invalid_requests = True
+    await corridor.run_event(await rejected(corridor, "tooshort", blob=None))
+    await look(corridor)
+    first, second = written(corridor, "ACRT110")
+    assert (second["State"], second["Role"], second["FindingId"]) == ("Open", "RootCause", first["FindingId"])
+    assert "InvalidRequest" in second["Summary"]
+    assert second["ErrorMessage"]
+    assert len(corridor.alerts) == 1
+
+
+async def test_too_many_artifacts_may_be_rejected_at_once(corridor: Corridor) -> None:
+    corridor.cloud.world.behaviour.rejects_invalid_requests = True
+    artifacts = [f"app/web:{number}" for number in range(51)]
+    await corridor.run_event(await rejected(corridor, artifacts=artifacts))
+    await look(corridor)
+    assert [row["RuleId"] for row in corridor.root_causes() if row["State"] == "Open"] == ["ACRT110", "ACRT602"]
+
+
+async def test_the_deployment_tells_where_the_write_has_no_entry(corridor: Corridor) -> None:
+    forbid(corridor)
+    world = corridor.cloud.world
+    await corridor.run_event(await rejected(corridor, deployment="nightly"))
+    world.activity = [entry for entry in world.activity if "deployments" in entry.resource_id.lower()]
+    await look(corridor)
+    assert corridor.row("ACRT111")["Role"] == "RootCause"
+
+
+async def test_after_a_day_the_log_is_asked_no_more(corridor: Corridor) -> None:
+    forbid(corridor)
+    corridor.cloud.world.behaviour.activity_log_delay = timedelta(days=9)
+    event = await rejected(corridor)
+    await corridor.run_event(event | {"eventTime": iso(datetime.now(UTC) - timedelta(hours=25))})
+    await look(corridor)
+    assert (await record_of(corridor))["state"] == "done"
+    reads = log_reads(corridor)
+    await look(corridor)
+    assert log_reads(corridor) == reads
+    assert [row["RuleId"] for row in corridor.root_causes()] == ["ACRT110"]
+
+
+async def test_a_record_is_cleared_away_when_no_event_can_come(corridor: Corridor) -> None:
+    forbid(corridor)
+    event = await rejected(corridor)
+    await corridor.run_event(event | {"eventTime": iso(datetime.now(UTC) - timedelta(days=3))})
+    await look(corridor)
+    await look(corridor)
+    assert not await corridor.state(PREFIX)
+
+
+async def test_a_log_that_may_not_be_read_is_said(corridor: Corridor) -> None:
+    forbid(corridor)
+    await corridor.run_event(await rejected(corridor))
+    refusal = '{"error": {"code": "AuthorizationFailed", "message": "no"}}'
+    corridor.break_down("arm", Status(403, {}, refusal), "eventtypes")
+    await look(corridor)
+    row = corridor.row("ACRT901")
+    assert row["Evidence"]["right"] == "Microsoft.Insights/eventtypes/values/read"
+    assert "the role Reader" in row["Recommendation"]
+    assert (
+        f"--scope /subscriptions/{corridor.cloud.world.subscription_id}" in row["FixCommand"] or not row["FixCommand"]
+    )
+    assert (await record_of(corridor))["state"] == "waiting"
+    corridor.heal()
+    await look(corridor)
+    assert corridor.row("ACRT111")["State"] == "Open"
+
+
+async def test_a_log_that_can_not_be_had_is_a_problem_of_this_sweep(corridor: Corridor) -> None:
+    forbid(corridor)
+    await corridor.run_event(await rejected(corridor))
+    corridor.break_down("arm", Reset(), "eventtypes")
+    [problem] = await look(corridor)
+    assert "ARM" in problem
+    assert "ACRT901" not in corridor.rules
+    assert (await record_of(corridor))["state"] == "waiting"
+
+
+async def test_a_topic_that_is_down_loses_no_resolution(corridor: Corridor) -> None:
+    forbid(corridor)
+    await corridor.run_event(await rejected(corridor))
+    corridor.break_down("topic", Status(503))
+    [problem] = await look(corridor)
+    assert "alerts were not published" in problem
+    assert (await record_of(corridor))["state"] == "waiting"
+    corridor.heal()
+    await look(corridor)
+    assert ("AcrTransfer.Finding.Resolved", "ACRT110") in [(a["type"], a["data"]["RuleId"]) for a in corridor.alerts]
+    assert (await record_of(corridor))["state"] == "done"
+
+
+async def test_nobody_who_wrote_is_named(corridor: Corridor) -> None:
+    forbid(corridor)
+    world = corridor.cloud.world
+    await corridor.run_event(await rejected(corridor))
+    for entry in world.activity:
+        if entry.error is not None:
+            entry.error = {
+                "code": "AuthorizationFailed",
+                "message": f"The client '{world.operator.user_principal_name}' with object id '{world.operator.id}' "
+                "does not have authorization to perform action 'write' over scope 'x' or the scope is invalid.",
+            }
+    await look(corridor)
+    assert f"object id {world.operator.id}" in corridor.row("ACRT111")["Summary"]
+    everything = f"{corridor.rows}{corridor.alerts}{await corridor.state()}"
+    assert not [personal for personal in world.personal_data if personal in everything]
+
+
+# --- pipelines ----------------------------------------------------------------------------------------------
+
+
+async def test_a_rejected_pipeline_is_told_too(corridor: Corridor) -> None:
+    forbid(corridor)
+    await corridor.run_event(await rejected_pipeline(corridor))
+    first = corridor.row("ACRT110")
+    assert (first["PipelineName"], first["RunName"], first["Direction"]) == ("newpipe", "", "Export")
+    assert "export pipeline 'newpipe' of registry 'contosohub' was rejected" in first["Summary"]
+    await look(corridor)
+    cause = corridor.row("ACRT111")
+    assert (cause["Role"], cause["PipelineId"]) == ("RootCause", first["PipelineId"])
+    assert "may not write pipelines" in cause["Summary"]
+    assert [row["State"] for row in written(corridor, "ACRT110")] == ["Open", "Resolved"]
+
+
+async def test_a_policy_that_rejects_a_pipeline_is_the_cause(corridor: Corridor) -> None:
+    corridor.scenario.source.export_policy = "disabled"
+    await corridor.run_event(await rejected_pipeline(corridor))
+    await look(corridor)
+    cause = corridor.row("ACRT116")
+    assert (cause["Role"], cause["State"]) == ("RootCause", "Open")
+
+
+@pytest.mark.parametrize("change", ["success", "unmonitored", "foreign subject"])
+async def test_other_writes_of_pipelines_write_nothing(corridor: Corridor, change: str) -> None:
+    forbid(corridor)
+    event = await rejected_pipeline(corridor)
+    if change == "success":
+        event["eventType"] = "Microsoft.Resources.ResourceWriteSuccess"
+    elif change == "unmonitored":
+        event["subject"] = event["subject"].replace("contosohub", "somebodyelse")
+    else:
+        event["subject"] = corridor.scenario.source.id
+    assert not (await corridor.run_event(event)).findings
+    assert not corridor.rows
+    assert not await corridor.state(PREFIX)
