@@ -32,6 +32,7 @@ DEPENDENCIES: Final[dict[str, tuple[str, Callable[[web.Request], bool] | None]]]
     "ARM: vaults": ("arm", _path("/microsoft.keyvault/")),
     "ARM: storage accounts": ("arm", _path("/microsoft.storage/")),
     "Key Vault": ("keyvault", None),
+    "registry": ("registry", None),
     "transfer blobs": ("storage", _path("/transfer")),
     "state store": ("storage", _path("/acr-transfer-monitor/")),
     "logs ingestion": ("ingestion", None),

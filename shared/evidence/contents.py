@@ -17,7 +17,7 @@ from shared.azure.readers import Azure
 from shared.azure.registry_host import RegistryHost, registry_host, usual_host
 from shared.cache import Cache
 from shared.clouds import Cloud
-from shared.errors import Gone, Refused, ServiceError
+from shared.errors import AccessDenied, Gone, Refused, ServiceError, UnknownHost, UntrustedAddress
 from shared.evidence.artifacts import MOST_ARTIFACTS, Artifact, ArtifactFacts, Layer
 from shared.evidence.lookups import Lookups, within
 from shared.evidence.pieces import NOT_ASKED, Missing, Piece, Unavailable
@@ -40,7 +40,9 @@ _SILENT_FOR: Final = 20.0
 _KEEP_HOST_SECONDS: Final = 3_600.0
 # What has a digest never changes; a day is for the memory's sake.
 _KEEP_BY_DIGEST: Final = timedelta(hours=24)
-_NOT_THERE: Final = frozenset({"MANIFEST_UNKNOWN", "NAME_UNKNOWN", "TAG_UNKNOWN", "NAME_INVALID"})
+_NOT_THERE: Final = frozenset({"MANIFEST_UNKNOWN", "NAME_UNKNOWN", "TAG_UNKNOWN", "NAME_INVALID", "TAG_INVALID"})
+# The code with which a registry's network rules refuse, whatever is asked for.
+_NETWORK_RULES: Final = "DENIED"
 _TOO_MANY: Final = Unavailable("the run names more artifacts than one run may carry", by_choice=True)
 _NO_LAYERS: Final = Unavailable("its manifest is of a form that does not list layers with their sizes", by_choice=True)
 _LARGE_INDEX: Final = Unavailable(f"its index is nested, or lists over {MOST_CHILDREN} manifests", by_choice=True)
@@ -121,6 +123,14 @@ def _doubtful(facts: Piece[ArtifactFacts]) -> bool:
     if isinstance(facts, ArtifactFacts):
         return any(artifact.found is False for artifact in facts.artifacts)
     return isinstance(facts, Missing) or not facts.passing
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """A lasting refusal; ``everywhere`` says that it would meet every other question to the registry too."""
+
+    why: Unavailable
+    everywhere: bool
 
 
 @dataclass
@@ -226,22 +236,25 @@ class _Look:
     ) -> Piece[Value]:
         """One answer. For a short time "not there" and "not allowed" are kept too; ``lasting`` answers for long."""
 
-        async def settled() -> Piece[Value]:
+        async def settled() -> Value | Missing | _Refusal:
             try:
                 return await load()
             except ServiceError as error:
                 trouble = _piece_of(error)
-                if isinstance(trouble, Unavailable) and trouble.passing:
+                if isinstance(trouble, Missing):
+                    return trouble
+                if trouble.passing:
                     raise
-                return trouble
+                return _Refusal(trouble, self._meets_all(error))
 
-        async def in_turn() -> Piece[Value]:
+        async def in_turn() -> Value | Missing | Unavailable | _Refusal:
             async with self.turns:
                 if self.closed is not None:
                     return self.closed
                 known = (self.place, *key)
+                answer: Value | Missing | _Refusal
                 if lasting:
-                    answer: Piece[Value] = await self.contents.by_digest.get(known, load)
+                    answer = await self.contents.by_digest.get(known, load)
                 else:
                     answer = await self.contents.answers.get(known, settled, read_after=self.after)
                 return answer
@@ -250,12 +263,18 @@ class _Look:
             found = await within(self.deadline, in_turn(), self.place.host)
         except ServiceError as error:
             return _piece_of(error)
+        if isinstance(found, _Refusal):
+            self.closed = found.why if found.everywhere else self.closed
+            return found.why
         if isinstance(found, Unavailable):
             self.silent = self.silent or found.passing
-            if not found.passing and not self.place.by_repository:
-                # Where no role is for one repository alone, the next one would be refused like this one.
-                self.closed = found
         return found
+
+    def _meets_all(self, error: ServiceError) -> bool:
+        """A host that does not resolve, network rules, or a missing right where no role is for one repository."""
+        if isinstance(error, AccessDenied):
+            return error.code == _NETWORK_RULES or not self.place.by_repository
+        return isinstance(error, UnknownHost | UntrustedAddress)
 
 
 def _piece_of(error: ServiceError) -> Missing | Unavailable:

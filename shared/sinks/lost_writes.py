@@ -52,9 +52,13 @@ class LostRecord:
         resource_id = str(record.get("resourceId") or "")
         if written is None or not resource_id:
             return None
-        words = (str(record.get(name) or "") for name in ("correlationId", "eventId"))
-        correlation_id, event_id = words
-        return cls(resource_id, correlation_id, written, event_id, stored)
+        return cls(
+            resource_id=resource_id,
+            correlation_id=str(record.get("correlationId") or ""),
+            written_at=written,
+            event_id=str(record.get("eventId") or ""),
+            stored=stored,
+        )
 
 
 class LostWrites:

@@ -203,6 +203,16 @@ async def test_a_right_in_part_leaves_the_rest_open(corridor: Corridor) -> None:
     assert sorted(corridor.row("ACRT901")["Evidence"]["rules"]) == ["ACRT604", "ACRT605"]
 
 
+async def test_an_odd_answer_for_one_artifact_is_its_own(corridor: Corridor) -> None:
+    def of_worker(request: web.Request) -> bool:
+        return "/app/worker/" in request.path
+
+    corridor.cloud.faults.append(Fault("registry", of_worker, Status(404, {}, "<html>somebody's proxy</html>")))
+    await corridor.run_event(await corridor.export("odd01", "app/worker:1.0", "app/wep:1.0"))
+    row = corridor.row("ACRT601")
+    assert (row["Confidence"], row["Evidence"]["missing"]) == (Confidence.CONFIRMED, ["app/wep:1.0"])
+
+
 async def test_a_closed_network_is_no_missing_role(corridor: Corridor) -> None:
     corridor.scenario.source.public_network_access = "Disabled"
     await corridor.run_event(await corridor.export("closed01", "hello-world"))
