@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -46,7 +46,7 @@ from shared.findings.builder import Occasion, TriggeredBy, rule_fields, subject_
 from shared.findings.finding import Finding, State, finding_id, finding_key
 from shared.recorder import Recorded, Recorder
 from shared.records.storage import Blob
-from shared.records.transfer import PipelineRun, RunOutcome
+from shared.records.transfer import Pipeline, PipelineRun, RunOutcome
 from shared.rejected_writes import RejectedWrites, Write
 from shared.rules.catalogue import CATALOGUE
 from shared.rules.model import Confidence, Outcome, warned
@@ -245,6 +245,34 @@ class Monitor:
             *(self.gatherer.known_pipeline(pipeline, Look.BLOB, about=about_blob) for pipeline in watchers)
         )
         return diagnose_blob(evidences)
+
+    async def look_at_listed_blob(
+        self, blob: Blob, readers: Sequence[Pipeline], waiting_since: datetime | None
+    ) -> tuple[Diagnosis, ...]:
+        """The same for a blob that a listing has shown, and the pipelines that read its container."""
+        about_blob: dict[str, Any] = {
+            "blob_address": blob.address,
+            "blob": blob,
+            "watchers": tuple(readers),
+            "writers": (),
+            "waiting_since": waiting_since,
+            "runs_of_blob": await self._runs_of(blob.address, tuple(readers), blob),
+        }
+        evidences = await asyncio.gather(
+            *(self.gatherer.known_pipeline(pipeline, Look.BLOB, about=about_blob) for pipeline in readers)
+        )
+        return diagnose_blob(evidences)
+
+    async def cannot_list(
+        self, place: ContainerAddress, readers: Sequence[Pipeline], error: ServiceError, occasion: Occasion
+    ) -> Recorded:
+        """A container that import pipelines watch can't be listed: which right is missing, on what."""
+        evidence = replace(
+            self.gatherer.blank(Look.BLOB, readers[0].registry_id), pipeline=readers[0], container_address=place
+        )
+        rules = tuple(rule for rule in CATALOGUE.values() if rule.id in {"ACRT503", "ACRT505", "ACRT506", "ACRT507"})
+        missing = Unavailable(str(error), str(place), error.right)
+        return await self.recorder.record([Diagnosis(evidence, (), (), {missing: rules})], occasion)
 
     async def _runs_of(
         self, address: BlobAddress, watchers: tuple[Any, ...], blob: Blob | Unavailable

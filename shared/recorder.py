@@ -10,7 +10,7 @@ from typing import Final
 from shared.diagnosis.diagnose import Diagnosis, Role
 from shared.evidence.model import Look
 from shared.findings.builder import FindingBuilder, Occasion
-from shared.findings.finding import Finding, State
+from shared.findings.finding import Finding, Row, State
 from shared.mutes import apply_mutes, muted_by
 from shared.rules.model import Confidence, Outcome, Severity
 from shared.settings import Mute
@@ -63,6 +63,10 @@ class Recorder:
         await self._log.write(rows)
         told = [self._told(row, tell) for row, (_, tell) in zip(rows, findings, strict=True) if _has_condition(row)]
         return Recorded(rows, tuple(await self._conditions.open(told)))
+
+    async def write_rows(self, rows: Sequence[Row]) -> None:
+        """Stores rows that were findings before: resolved, or heard of again."""
+        await self._log.write_rows(rows)
 
     def _told(self, finding: Finding, tell: bool) -> Told:
         if finding.state is State.MUTED:

@@ -1,8 +1,13 @@
 """The sweep: finds what no event told.
 
-It lists the runs of every monitored registry, diagnoses those that ended and were not diagnosed yet, takes up
-what was left open, publishes alerts that could not go out, and writes the heartbeat, also when part of it
-failed. Known runs cost no read of their own: one listing of the state shows them all.
+In this order: the runs of every registry (those that ended and were not diagnosed, those that are not over or
+stuck, diagnoses that were left open), pipelines at their own rhythm (tokens, policies, firewalls), blobs in the
+containers that import pipelines watch, and last the conditions, which are resolved, told or heard of again by
+what was learnt before. Then the heartbeat is written, also when part of it failed.
+
+The budget of ARM: per registry one page of runs and one of each kind of pipeline, unless there are more; per
+pipeline and hour about ten reads; a run that is known costs none. Reads refill at 25 a second per identity.
+What does not fit into :data:`SWEEP_SECONDS` is taken up by the next sweep, beginning where this one stopped.
 """
 
 from __future__ import annotations
@@ -10,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
@@ -19,9 +24,15 @@ from shared.errors import AlreadyInProgress, MonitorError, NotStored, ServiceErr
 from shared.evidence.pieces import Unavailable
 from shared.findings.builder import Occasion, TriggeredBy
 from shared.monitor import Monitor
-from shared.records.transfer import PipelineRun, RunOutcome
-from shared.sinks.conditions import Telling
-from shared.sinks.run_marks import MarkState, RunMark, mark_of_label, run_key, run_prefix
+from shared.recorder import Recorded
+from shared.records.transfer import Direction, Pipeline
+from shared.sinks.cursor import Cursor
+from shared.sweep_blobs import BlobSweep
+from shared.sweep_conditions import ConditionSweep
+from shared.sweep_facts import SweepFacts
+from shared.sweep_lost_writes import sweep_lost_writes
+from shared.sweep_pipelines import PipelineSweep
+from shared.sweep_runs import RunSweep
 from shared.times import iso
 from shared.version import MONITOR_VERSION
 
@@ -32,6 +43,7 @@ SWEEP_SECONDS: Final = 240.0
 _AT_ONCE: Final = 8
 
 Progress = Callable[[str, int, int], None]
+Step = Callable[[Occasion], Awaitable[None]]
 
 
 @dataclass(slots=True)
@@ -45,10 +57,17 @@ class SweepReport:
     runs_open: int = 0
     findings: int = 0
     alerts: int = 0
+    resolved: int = 0
     arm_reads: int = 0
     seconds: float = 0.0
     finished: bool = True
+    oldest_expectation: datetime | None = None
     problems: list[str] = field(default_factory=list)
+
+    def add(self, recorded: Recorded) -> None:
+        """Counts what was written."""
+        self.findings += len(recorded.findings)
+        self.alerts += len(recorded.alerts)
 
     def facts(self) -> dict[str, object]:
         """The report as the heartbeat's evidence."""
@@ -61,7 +80,9 @@ class SweepReport:
             "runsNotOver": self.runs_open,
             "findings": self.findings,
             "alerts": self.alerts,
+            "resolved": self.resolved,
             "armReads": self.arm_reads,
+            "oldestOpenExpectation": iso(self.oldest_expectation),
             "finished": self.finished,
             "problems": self.problems[:20],
             "monitorVersion": MONITOR_VERSION,
@@ -79,104 +100,121 @@ class Sweep:
         self._monitor = monitor
         self._progress = progress
         self._report = SweepReport(datetime.now(UTC))
+        self._facts = SweepFacts()
+        self._pipelines: list[Pipeline] = []
 
     async def run(self, triggered_by: TriggeredBy = TriggeredBy.SWEEP) -> SweepReport:
-        """Sweeps all registries and writes the heartbeat. Raises only if the heartbeat can't be stored."""
+        """Sweeps everything and writes the heartbeat. Raises only if the heartbeat can't be stored."""
         report, monitor = self._report, self._monitor
+        occasion = Occasion(triggered_by)
         began = time.monotonic()
         reads_before = monitor.azure.arm.reads
         try:
             async with asyncio.timeout(SWEEP_SECONDS):
-                await self._all_registries(Occasion(triggered_by))
-                await self._publish_pending()
+                for step in self._steps():
+                    await self._attempt(step, occasion)
         except TimeoutError:
             report.finished = False
             report.problems.append(f"not finished within {SWEEP_SECONDS:g} s; the next sweep goes on")
-        except MonitorError as error:
-            report.finished = False
-            report.problems.append(str(error))
         report.seconds = time.monotonic() - began
         report.arm_reads = monitor.azure.arm.reads - reads_before
-        heartbeat = monitor.statement("ACRT903", iso(report.started) or "", Occasion(triggered_by), report.facts())
+        report.oldest_expectation = self._facts.oldest_expectation
+        heartbeat = monitor.statement("ACRT903", iso(report.started) or "", occasion, report.facts())
         await monitor.recorder.write([(heartbeat, False)])
         return report
 
-    async def _all_registries(self, occasion: Occasion) -> None:
+    def _steps(self) -> tuple[Step, ...]:
+        return (
+            self._registries,
+            self._lost_writes,
+            self._look_at_pipelines,
+            self._look_at_blobs,
+            self._conditions,
+        )
+
+    async def _attempt(self, step: Step, occasion: Occasion) -> None:
+        """A step that fails is said in the heartbeat, and the others are taken all the same."""
+        try:
+            await step(occasion)
+        except MonitorError as error:
+            self._report.finished = False
+            self._report.problems.append(str(error))
+
+    async def _registries(self, occasion: Occasion) -> None:
         registries = await self._monitor.gatherer.lookups.monitored_registries()
         self._report.registries = len(registries)
+        cursor = Cursor(self._monitor.state)
+        waiting = list(await cursor.rotated(registries))
         turns = asyncio.Semaphore(_AT_ONCE)
-        done = 0
+        left = set(waiting)
 
         async def one(registry_id: str) -> None:
-            nonlocal done
             async with turns:
                 try:
                     await self._registry(registry_id, occasion)
                 except MonitorError as error:
                     await self._note(error, registry_id, occasion)
-                done += 1
-                self._progress("registries", done, len(registries))
+                left.discard(registry_id)
+                self._progress("registries", len(waiting) - len(left), len(waiting))
 
-        async with asyncio.TaskGroup() as tasks:
-            for registry_id in registries:
-                tasks.create_task(one(registry_id))
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for registry_id in waiting:
+                    tasks.create_task(one(registry_id))
+        finally:
+            await cursor.stop_before(next((registry for registry in waiting if registry in left), ""))
 
     async def _registry(self, registry_id: str, occasion: Occasion) -> None:
-        known = {
-            entry.key: mark
-            async for entry in self._monitor.state.entries(run_prefix(registry_id))
-            if (mark := mark_of_label(entry.label)) is not None
-        }
-        async for page in self._monitor.azure.registries.run_pages(registry_id):
-            for run in page:
-                self._report.runs_seen += 1
-                mark = known.get(run_key(run.id, registry_id))
-                if self._wants_a_look(run, mark):
-                    await self._look(run, occasion)
+        runs = RunSweep(self._monitor, self._facts, self._report.started)
+        async for recorded in runs.sweep(registry_id, occasion):
+            self._report.add(recorded)
+        self._report.runs_seen += runs.seen
+        self._report.runs_diagnosed += runs.diagnosed
+        self._report.runs_open += runs.not_over
+        self._report.resolved += runs.resolved
+        self._report.problems += runs.problems
+        for direction in Direction:
+            found = await self._monitor.gatherer.lookups.pipelines_of(
+                registry_id, direction, after=self._report.started
+            )
+            if isinstance(found, Unavailable):
+                self._report.problems.append(found.reason)
+            elif isinstance(found, tuple):
+                self._pipelines += found
+        self._facts.swept_registries.add(registry_id)
 
-    def _wants_a_look(self, run: PipelineRun, mark: RunMark | None) -> bool:
-        """Whether a run is worth a look: not done yet, and not from long before the monitor."""
-        now = self._report.started
-        about_it = mark if mark is not None and mark.is_about(run) else None
-        if run.outcome is RunOutcome.NOT_OVER:
-            self._report.runs_open += 1
-            stuck = run.began is not None and now - run.began > self._monitor.settings.run_stuck_after
-            return about_it is None or stuck
-        if about_it is not None:
-            held = about_it.claimed_until is not None and about_it.claimed_until > now
-            return about_it.state is not MarkState.DONE and not held
-        ended = run.finish_time or run.modified_at or run.began
-        return ended is None or now - ended <= self._monitor.settings.sweep_lookback
+    async def _lost_writes(self, occasion: Occasion) -> None:
+        recorded = await sweep_lost_writes(self._monitor, occasion, self._report.started, self._report.problems)
+        self._facts.add_findings(recorded.findings)
+        self._report.add(recorded)
 
-    async def _look(self, run: PipelineRun, occasion: Occasion) -> None:
+    async def _look_at_pipelines(self, occasion: Occasion) -> None:
+        looks = PipelineSweep(self._monitor, self._facts, self._report.started)
+        await looks.load()
+        for number, pipeline in enumerate(self._pipelines, start=1):
+            self._report.add(await looks.look(pipeline, occasion))
+            self._progress("pipelines", number, len(self._pipelines))
+
+    async def _look_at_blobs(self, occasion: Occasion) -> None:
+        blobs = BlobSweep(self._monitor, self._facts, self._report.started)
+        await blobs.load()
+        self._report.add(await blobs.sweep(self._pipelines, occasion))
+
+    async def _conditions(self, _occasion: Occasion) -> None:
+        conditions = ConditionSweep(self._monitor, self._facts, self._report.started)
         try:
-            recorded = await self._monitor.ended_run(run, occasion)
-        except AlreadyInProgress:
-            return
-        except NotStored:
-            raise
-        except MonitorError as error:
-            self._report.problems.append(f"run {run.name}: {error}")
-            return
-        if run.outcome is not RunOutcome.NOT_OVER:
-            self._report.runs_diagnosed += 1
-        self._report.findings += len(recorded.findings)
-        self._report.alerts += len(recorded.alerts)
+            await conditions.sweep()
+        finally:
+            self._report.resolved += conditions.resolved
+            self._report.alerts += len(conditions.published)
 
     async def _note(self, error: MonitorError, registry_id: str, occasion: Occasion) -> None:
         """A registry that can't be swept is said, and the others are swept all the same."""
         self._report.problems.append(str(error))
-        if isinstance(error, NotStored) or not isinstance(error, ServiceError):
+        if isinstance(error, NotStored | AlreadyInProgress) or not isinstance(error, ServiceError):
             return
-        missing = Unavailable.because(error)
         try:
-            await self._monitor.cannot_check(missing, registry_id, occasion)
+            recorded = await self._monitor.cannot_check(Unavailable.because(error), registry_id, occasion)
+            self._facts.add_findings(recorded.findings)
         except MonitorError as unstored:
             log.warning("What could not be checked could not be stored either: %s", unstored)
-
-    async def _publish_pending(self) -> None:
-        """Alerts that could not go out when their condition opened."""
-        conditions = self._monitor.conditions
-        pending = [known for known in await conditions.everything() if known.telling is Telling.PENDING]
-        stored = [record for known in pending if (record := await conditions.read(known)) is not None]
-        self._report.alerts += len(await conditions.publish(stored))

@@ -20,7 +20,7 @@ from azure.mgmt.core.policies import AsyncARMChallengeAuthenticationPolicy
 from shared.addresses import require_trusted_host
 from shared.azure.connection import BoundedRetry, Connection
 from shared.azure.failures import asking, for_status
-from shared.errors import Refused, Unreachable
+from shared.errors import Gone, Refused, Unreachable
 from shared.records.json_fields import Json, mapping, objects, text
 from shared.version import MONITOR_VERSION
 
@@ -58,7 +58,7 @@ class ArmReader:
             url = f"{self._endpoint}{path}"
             try:
                 answer = await self._send(url, path, {"api-version": version, **parameters})
-            except Refused as refusal:
+            except (Refused, Gone) as refusal:
                 if refusal.code.lower() not in _UNKNOWN_VERSION_CODES or version == versions[-1]:
                     raise
                 continue

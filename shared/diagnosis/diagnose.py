@@ -148,6 +148,8 @@ def _compose_source_trigger(evidence: Evidence, verdicts: dict[str, Verdict]) ->
         rule_id
         for rule_id, verdict in verdicts.items()
         if (verdict.outcome is Outcome.FAIL or (verdict.outcome is Outcome.WARN and rule_id == COPY_INCOMPLETE))
+        # What is only possible is told to nobody, so it must not silence what is.
+        and verdict.confidence is not Confidence.POSSIBLE
         and rule_id != NOT_IMPORTED
         and CATALOGUE[rule_id].severity >= Severity.MEDIUM
     ]
@@ -160,12 +162,18 @@ def _compose_source_trigger(evidence: Evidence, verdicts: dict[str, Verdict]) ->
         return
     arrived = evidence.waiting_since or evidence.now
     expected_by = arrived + evidence.limits.import_grace
-    unjudged = [rule_id for rule_id, verdict in verdicts.items() if verdict.outcome is Outcome.UNKNOWN]
+    unjudged = [rule_id for rule_id, verdict in verdicts.items() if _is_open(verdict)]
     if unjudged:
         reason = Unavailable("not every prerequisite could be judged", by_choice=True)
         verdicts[SOURCE_TRIGGER_READY] = unknown(reason, expectedBy=expected_by, unjudged=unjudged)
     else:
         verdicts[SOURCE_TRIGGER_READY] = passed(expectedBy=expected_by, unjudged=[])
+
+
+def _is_open(verdict: Verdict) -> bool:
+    return verdict.outcome is Outcome.UNKNOWN or (
+        verdict.outcome is Outcome.FAIL and verdict.confidence is Confidence.POSSIBLE
+    )
 
 
 def _already_imported(evidence: Evidence) -> bool:

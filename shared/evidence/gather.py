@@ -190,6 +190,9 @@ class Gatherer:
             if vault.uses_rbac
             else _nothing(),
         )
+        if evidence.look is not Look.FAILED_RUN and vault.may_admit_by_group(principals):
+            success = await within(deadline, self.lookups.last_success(pipeline, after), evidence.registry_id)
+            found["last_success"] = success if isinstance(success, datetime) else None
         return {**found, "secret": secret, "vault_grants": grants}
 
     async def _token(self, address: SecretAddress) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from shared.evidence.pieces import Missing, Piece, Unavailable
 from shared.records.access import Grant
 from shared.records.key_vault import SecretAttributes, Vault
 from shared.records.storage import Container, StorageAccount
-from shared.records.transfer import Direction, Pipeline, PipelineRun, Registry
+from shared.records.transfer import Direction, Pipeline, PipelineRun, Registry, RunOutcome
 from shared.settings import Settings
 
 Value = TypeVar("Value")
@@ -150,6 +150,22 @@ class Lookups:
             return tuple([run async for page in pages for run in page if run.direction is Direction.IMPORT])
 
         return await piece(self._cached(("runs", registry_id), load, after), f"registry {registry_id}")
+
+    async def last_success(self, pipeline: Pipeline, after: datetime | None = None) -> Piece[datetime | None]:
+        """When the pipeline's latest run began that succeeded."""
+
+        async def load() -> dict[str, datetime]:
+            latest: dict[str, datetime] = {}
+            async for page in self._azure.registries.run_pages(pipeline.registry_id):
+                for run in page:
+                    if run.outcome is RunOutcome.SUCCEEDED and run.began is not None:
+                        key = run.pipeline_id.lower()
+                        latest[key] = max(run.began, latest.get(key, run.began))
+            return latest
+
+        key = ("successes", pipeline.registry_id)
+        successes = await piece(self._cached(key, load, after), f"registry {pipeline.registry_id}")
+        return successes.get(pipeline.id) if isinstance(successes, dict) else successes
 
     async def monitored_registries(self) -> tuple[str, ...]:
         """The ids of all registries that the settings name, those of whole subscriptions included.

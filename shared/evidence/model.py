@@ -92,7 +92,8 @@ class Evidence:
     """Everything that one look found out.
 
     A piece that was not part of the look is :data:`~shared.evidence.pieces.NOT_ASKED`. ``vault_refusal`` is the
-    code with which the vault refused the secret's value to the monitor itself (``SecretDisabled``). ``watchers``
+    code with which the vault refused the secret's value to the monitor itself (``SecretDisabled``). ``last_success``
+    is when a run of the pipeline began that succeeded, where that was worth asking. ``watchers``
     are the import pipelines that read the container of the blob, ``writers`` the export pipelines that write it;
     ``waiting_since`` is when the blob was first known to wait for an import, and ``runs_of_blob`` are the runs
     that name it and began after it was written. ``event_time`` is the moment of the write that led here and
@@ -117,6 +118,7 @@ class Evidence:
     vault_grants: Piece[tuple[Grant, ...]] = NOT_ASKED
     secret: Piece[SecretAttributes] = NOT_ASKED
     vault_refusal: str = ""
+    last_success: datetime | None = None
     sas: SasToken | Malformed | Missing | Unavailable = NOT_ASKED
     probe: Piece[ProbeResult] = NOT_ASKED
     account: Piece[StorageAccount] = NOT_ASKED

@@ -83,7 +83,7 @@ class FindingBuilder:
     def conditions(self) -> list[str]:
         """The keys of the conditions whose opening has to be known before the findings can be built."""
         keys = [
-            finding_key(result.rule.id, self._subject(result.rule))
+            finding_key(result.rule.id, subject_of(result.rule, self._evidence))
             for result in self._diagnosis.results
             if self._moment_is_opening(result.rule)
         ]
@@ -94,7 +94,7 @@ class FindingBuilder:
 
     def _of_result(self, result: Result) -> Finding:
         rule, verdict, evidence = result.rule, result.verdict, self._evidence
-        subject = self._subject(rule)
+        subject = subject_of(rule, evidence)
         key = finding_key(rule.id, subject)
         words = rule.describe(evidence, verdict.facts)
         severity = rule.severity if verdict.severity is None else verdict.severity
@@ -161,20 +161,6 @@ class FindingBuilder:
             grouped[key] = (first, tuple(dict.fromkeys((*before, *rules))))
         return grouped
 
-    def _subject(self, rule: Rule) -> str:
-        evidence = self._evidence
-        names = evidence.names
-        run = evidence.run.id if evidence.run else ""
-        match rule.subject:
-            case Subject.RUN:
-                return run or names.pipeline_id or evidence.registry_id
-            case Subject.PIPELINE:
-                return names.pipeline_id or run or evidence.registry_id
-            case Subject.BLOB:
-                return str(evidence.blob_address) if evidence.blob_address else run or names.pipeline_id
-            case Subject.MONITOR:
-                return "monitor"
-
     def _occurrence(self, subject: str) -> str:
         """Rows of a run's diagnosis are the run's, whatever their rule is about."""
         run = self._evidence.run
@@ -209,6 +195,21 @@ class FindingBuilder:
 
     def _finding(self, rule: Rule, **fields: object) -> Finding:
         return Finding(**{**subject_fields(self._evidence, self._occasion), **rule_fields(rule), **fields})  # type: ignore[arg-type]
+
+
+def subject_of(rule: Rule, evidence: Evidence) -> str:
+    """What a finding of ``rule`` would be about: the run, the pipeline, the blob, or what of them is known."""
+    names = evidence.names
+    run = evidence.run.id if evidence.run else ""
+    match rule.subject:
+        case Subject.RUN:
+            return run or names.pipeline_id or evidence.registry_id
+        case Subject.PIPELINE:
+            return names.pipeline_id or run or evidence.registry_id
+        case Subject.BLOB:
+            return str(evidence.blob_address) if evidence.blob_address else run or names.pipeline_id
+        case Subject.MONITOR:
+            return "monitor"
 
 
 def _state(rule: Rule, outcome: Outcome, severity: Severity) -> State:

@@ -41,6 +41,18 @@ class Vault:
         # An absent bypass is the service's default, AzureServices.
         return closed and "azureservices" not in (self.bypass.lower() or "azureservices")
 
+    def policies_reading(self) -> tuple[AccessPolicy, ...]:
+        """The access policies that give Get on secrets."""
+        return tuple(policy for policy in self.access_policies if policy.secrets & {"get", "all"})
+
+    def may_admit_by_group(self, principals: tuple[str, ...]) -> bool:
+        """Whether nothing admits the principals by name, and an access policy may be one for a group of theirs."""
+        if self.uses_rbac:
+            return False
+        named = {principal.lower() for principal in principals}
+        reading = self.policies_reading()
+        return bool(reading) and all(policy.object_id not in named for policy in reading)
+
     @classmethod
     def from_json(cls, source: Json) -> Vault:
         """Reads ARM's ``vaults``."""

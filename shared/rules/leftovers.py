@@ -74,7 +74,8 @@ def blob_not_overwritten(evidence: Evidence) -> Verdict:
         return unknown(blob)
     if blob.last_modified is None or run.began is None:
         return unknown(_NO_TIMES)
-    if blob.last_modified >= run.began:
+    # Storage writes whole seconds, the registry service ten millionths of one.
+    if blob.last_modified >= run.began.replace(microsecond=0):
         return passed()
     return failed(lastModified=blob.last_modified, runBegan=run.began)
 

@@ -69,7 +69,8 @@ def vault_access_denied(evidence: Evidence) -> Verdict:
     deleted and made again has a new identity, for which everything has to be granted anew.
 
     What can make it wrong: an access policy for a group that holds the identity, since memberships can't be
-    seen from here; a deny assignment; a role that was given within the last minutes.
+    seen from here: where runs have succeeded since the pipeline was made, it is only called possible until one
+    fails. A deny assignment; a role that was given within the last minutes.
 
     References: Key Vault, "Assign an access policy" and "Azure role-based access control"; ACR Transfer
     troubleshooting, "Problems accessing Key Vault".
@@ -82,26 +83,34 @@ def vault_access_denied(evidence: Evidence) -> Verdict:
         return identity
     if not identity.principals:
         return unknown(Unavailable(_PRINCIPAL_NOT_SAID, evidence.names.pipeline_id))
-    return _judge_roles(evidence, vault, identity) if vault.uses_rbac else _judge_policies(vault, identity)
+    return _judge_roles(evidence, vault, identity) if vault.uses_rbac else _judge_policies(evidence, vault, identity)
 
 
-def _judge_policies(vault: Vault, identity: Identity) -> Verdict:
+def _judge_policies(evidence: Evidence, vault: Vault, identity: Identity) -> Verdict:
     principals = {principal.lower() for principal in identity.principals}
     tenant = identity.tenant_id.lower()
     others = False
-    for policy in vault.access_policies:
-        if not policy.secrets & {"get", "all"} or (tenant and policy.tenant_id and policy.tenant_id != tenant):
+    for policy in vault.policies_reading():
+        if tenant and policy.tenant_id and policy.tenant_id != tenant:
             continue
         if policy.object_id in principals:
             return passed(accessModel="policies")
         others = True
     return failed(
-        # Any other policy may be one for a group that the identity is in.
-        confidence=Confidence.LIKELY if others else Confidence.CONFIRMED,
+        confidence=_how_sure(evidence) if others else Confidence.CONFIRMED,
         accessModel="policies",
         principals=list(identity.principals),
         othersMayRead=others,
+        lastSuccess=evidence.last_success,
     )
+
+
+def _how_sure(evidence: Evidence) -> Confidence:
+    """Any other policy may be one for a group that the identity is in, the more so if runs have succeeded with it."""
+    pipeline, success = evidence.known_pipeline, evidence.last_success
+    made = pipeline.created_at if pipeline else None
+    has_worked = success is not None and (made is None or success > made)
+    return Confidence.POSSIBLE if has_worked else Confidence.LIKELY
 
 
 def _judge_roles(evidence: Evidence, vault: Vault, identity: Identity) -> Verdict:

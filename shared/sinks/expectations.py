@@ -9,13 +9,16 @@ One record for each blob and ETag. It is written after the blob's findings are s
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Final
 
+from shared.addresses import BlobAddress
 from shared.evidence.model import Evidence
 from shared.findings.finding import digest
 from shared.records.storage import Blob
+from shared.records.transfer import RunOutcome
 from shared.sinks.state_store import StateStore
-from shared.times import iso
+from shared.times import iso, parse_time
 
 PREFIX: Final = "expectations/"
 
@@ -29,7 +32,7 @@ class Expectations:
     async def expect(self, evidence: Evidence) -> None:
         """Remembers that the blob of this look is to be imported, if a pipeline watches its container."""
         address, pipeline = evidence.blob_address, evidence.known_pipeline
-        if address is None or pipeline is None:
+        if address is None or pipeline is None or _imported(evidence):
             return
         blob = evidence.blob
         etag = blob.etag if isinstance(blob, Blob) else ""
@@ -42,5 +45,21 @@ class Expectations:
             "waitingSince": iso(since),
             "registryId": pipeline.registry_id,
         }
-        key = f"{PREFIX}{digest(str(address).lower(), etag)}.json"
-        await self._store.create(key, record, f"expected|{iso(since)}")
+        label = f"expected|{iso(since)}|{address.in_container}"
+        await self._store.create(expectation_key(address, etag), record, label)
+
+
+def _imported(evidence: Evidence) -> bool:
+    runs = evidence.runs_of_blob
+    return isinstance(runs, tuple) and any(run.outcome is RunOutcome.SUCCEEDED for run in runs)
+
+
+def expectation_key(address: BlobAddress, etag: str) -> str:
+    """Where the record of a blob, as it is now, stands."""
+    return f"{PREFIX}{digest(str(address), etag)}.json"
+
+
+def opened_by_label(label: str) -> datetime | None:
+    """Since when an expectation is open, as far as its label tells."""
+    parts = label.split("|")
+    return parse_time(parts[1]) if len(parts) == 3 else None

@@ -28,6 +28,9 @@ class FindingLog(Protocol):
     async def write(self, findings: Sequence[Finding]) -> None:
         """Returns once all were accepted; raises :class:`~shared.errors.NotStored` otherwise."""
 
+    async def write_rows(self, rows: Sequence[Row]) -> None:
+        """The same for rows."""
+
 
 class LogsIngestion:
     """Writes findings as rows of the stream in the settings."""
@@ -40,8 +43,12 @@ class LogsIngestion:
 
     async def write(self, findings: Sequence[Finding]) -> None:
         """Uploads the findings' rows, together with those of other events of this moment."""
-        if findings:
-            await self.uploads.add([encoded(finding.row) for finding in findings])
+        await self.write_rows([finding.row for finding in findings])
+
+    async def write_rows(self, rows: Sequence[Row]) -> None:
+        """Uploads rows, together with those of other events of this moment."""
+        if rows:
+            await self.uploads.add([encoded(row) for row in rows])
 
     async def _send(self, rows: Sequence[bytes]) -> None:
         body = io.BytesIO(gzip.compress(b"[" + b",".join(rows) + b"]", compresslevel=5, mtime=0))

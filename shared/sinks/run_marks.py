@@ -14,6 +14,8 @@
 A run that succeeded raises nothing that could go out twice, so it is marked ``done`` with one write and without
 a claim (:meth:`RunMarks.settle`); a redelivery repeats its row, under the same id.
 
+``resolved`` is ``done``, and a later run of the pipeline has succeeded: the sweep has written that too.
+
 ``claimed`` expires: who died while holding it loses nothing, because the event was not acknowledged and comes
 again, and the sweep takes the run up. ``open`` is a diagnosis that a passing trouble left incomplete.
 ``began`` is the run's own moment. Once chosen it is kept, so that every row about this start has one id.
@@ -47,6 +49,7 @@ class MarkState(StrEnum):
     CLAIMED = "claimed"
     OPEN = "open"
     DONE = "done"
+    RESOLVED = "resolved"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,11 @@ class RunMark:
             first_seen=parse_time(record.get("firstSeen")),
             root_cause=cause if isinstance(cause, Mapping) else {},
         )
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing is left to be diagnosed."""
+        return self.state in {MarkState.DONE, MarkState.RESOLVED}
 
     def is_about(self, run: PipelineRun) -> bool:
         """Whether the record is about this start of the run, and not about an earlier one."""
@@ -133,7 +141,7 @@ class RunMarks:
             raise AlreadyInProgress(f"the record of run {run.name} vanished while it was read")
         mark = RunMark.of(stored)
         same = mark.is_about(run)
-        if same and mark.state is MarkState.DONE:
+        if same and mark.is_done:
             return mark
         if mark.state is MarkState.CLAIMED and mark.claimed_until is not None and mark.claimed_until > now:
             raise AlreadyInProgress(f"run {run.name} is being diagnosed until {iso(mark.claimed_until)}")
@@ -157,7 +165,7 @@ class RunMarks:
         if stored is None:
             return None
         mark = RunMark.of(stored)
-        if mark.is_about(run) and mark.state is MarkState.DONE:
+        if mark.is_about(run) and mark.is_done:
             return mark
         await self._store.replace(key, record, stored.etag, _label(record))
         return None
@@ -176,6 +184,14 @@ class RunMarks:
         """Gives the claim back, so that the redelivered event need not wait for it to expire."""
         record = _record(run, MarkState.PENDING, claim.began, claim.first_seen)
         await self._store.replace(claim.key, record, claim.etag, _label(record))
+
+    async def resolve(self, run: PipelineRun) -> bool:
+        """Notes that a failed run was followed by one that succeeded; ``False`` if its mark has changed meanwhile."""
+        stored = await self._store.read(run_key(run.id, run.registry_id))
+        if stored is None or RunMark.of(stored).state is not MarkState.DONE:
+            return False
+        record = {**stored.record, "state": str(MarkState.RESOLVED)}
+        return await self._store.replace(stored.key, record, stored.etag, _label(record)) is not None
 
     async def remember(self, run: PipelineRun, now: datetime) -> None:
         """Notes a run that is not over, for the sweep. What is noted already stays as it is."""

@@ -84,6 +84,7 @@ class BlobStateStore:
         self._host = parts.netloc
         self._container = parts.path.strip("/")
         self._client: ContainerClient | None = None
+        self._reader: ContainerClient | None = None
         self.requests = 0
 
     async def create(self, key: str, record: Record, label: str = "") -> str | None:
@@ -95,9 +96,10 @@ class BlobStateStore:
         async with self._storing(key, "read"):
             try:
                 self.requests += 1
-                download = await self._opened().download_blob(key)
+                download = await self._downloads().download_blob(key)
                 record = json.loads(await download.readall())
             except HttpResponseError as refusal:
+                _let_go(refusal)
                 if code_of(refusal) in _NOT_THERE:
                     return None
                 raise
@@ -189,6 +191,20 @@ class BlobStateStore:
         if self._client is None:
             self._client = blob_service(self._connection, self._host).get_container_client(self._container)
         return self._client
+
+    def _downloads(self) -> ContainerClient:
+        """A client without retries: the SDK's retry of a download leaves the first answer's connection open."""
+        if self._reader is None:
+            service = blob_service(self._connection, self._host, retries=0)
+            self._reader = service.get_container_client(self._container)
+        return self._reader
+
+
+def _let_go(refusal: HttpResponseError) -> None:
+    """A download is a stream, and a stream that is refused keeps its connection until somebody lets go of it."""
+    answer: Any = getattr(refusal.response, "internal_response", None)
+    if answer is not None:
+        answer.close()
 
 
 class MemoryStateStore:

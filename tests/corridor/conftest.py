@@ -61,6 +61,13 @@ def data_requests(cloud: LocalCloud, account: str) -> list[str]:
     return [request.path for request in cloud.requests if request.host == host and request.origin is Origin.MONITOR]
 
 
+def _of_sweeps_pipeline_look(row: Row) -> bool:
+    about_pipeline = not (row["RunId"] or row["BlobName"]) and row["RuleId"] not in {"ACRT901", "ACRT902"}
+    return (
+        row["TriggeredBy"] == "Sweep" and about_pipeline and row["Role"] != "RootCause" and row["State"] != "Resolved"
+    )
+
+
 @dataclass
 class Corridor:
     """The monitor, the world that it watches, and what it has written there."""
@@ -138,8 +145,8 @@ class Corridor:
 
     @property
     def rows(self) -> list[Row]:
-        """Every row, heartbeats left out."""
-        return [row for row in self.ingestion.rows if row["RuleId"] != "ACRT903"]
+        """Every row about a run, a blob or the monitor; heartbeats and the sweep's own looks at pipelines left out."""
+        return [row for row in self.ingestion.rows if row["RuleId"] != "ACRT903" and not _of_sweeps_pipeline_look(row)]
 
     @property
     def rules(self) -> list[str]:

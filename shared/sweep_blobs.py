@@ -1,0 +1,154 @@
+"""The sweep's look at containers that import pipelines watch: blobs that nobody told of, or that still wait.
+
+A listing shows every blob with its metadata, so a backlog costs pages and not a request for each blob. What
+waits has an expectation (:mod:`shared.sinks.expectations`), which closes when a run names the blob or when the
+blob is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import Final
+
+from shared.addresses import ContainerAddress, read_container_address
+from shared.diagnosis.diagnose import Diagnosis
+from shared.errors import ServiceError, TransientError
+from shared.findings.builder import Occasion
+from shared.monitor import Monitor
+from shared.recorder import Recorded
+from shared.records.storage import Blob
+from shared.records.transfer import Pipeline
+from shared.sinks.expectations import PREFIX, expectation_key, opened_by_label
+from shared.sinks.rhythms import Rhythms
+from shared.sinks.state_store import Entry
+from shared.sweep_facts import SweepFacts
+
+# Without a waiting blob a container is listed at this rhythm; with one that is overdue, at every sweep.
+EVERY: Final = timedelta(minutes=15)
+# A blob that was judged and still waits is judged again at this rhythm: a repair raises no event.
+AGAIN: Final = timedelta(minutes=15)
+_PAGE: Final = 1_000
+_AT_ONCE: Final = 8
+
+
+class BlobSweep:
+    """Looks at the containers of all enabled import pipelines."""
+
+    def __init__(self, monitor: Monitor, facts: SweepFacts, now: datetime) -> None:
+        self._monitor = monitor
+        self._facts = facts
+        self._now = now
+        self._containers = Rhythms(monitor.state, "containers")
+        self._judged = Rhythms(monitor.state, "blobs")
+        self._expectations: dict[str, Entry] = {}
+
+    async def load(self) -> None:
+        """Reads which blobs are waited for, and when each container was listed."""
+        self._expectations = {entry.key: entry async for entry in self._monitor.state.entries(PREFIX)}
+        await self._containers.load()
+        await self._judged.load()
+        opened = [moment for entry in self._expectations.values() if (moment := opened_by_label(entry.label))]
+        self._facts.oldest_expectation = min(opened, default=None)
+
+    async def sweep(self, pipelines: list[Pipeline], occasion: Occasion) -> Recorded:
+        """Lists the containers that are due and judges what waits there."""
+        cloud = self._monitor.settings.cloud
+        watched: dict[ContainerAddress, list[Pipeline]] = {}
+        for pipeline in pipelines:
+            place = read_container_address(pipeline.container_uri, cloud)
+            if isinstance(place, ContainerAddress) and pipeline.source_trigger_enabled:
+                watched.setdefault(place, []).append(pipeline)
+        recorded = Recorded()
+        for place, readers in watched.items():
+            if self._is_due(place):
+                found = await self._container(place, readers, occasion)
+                recorded = Recorded(recorded.findings + found.findings, recorded.alerts + found.alerts)
+        return recorded
+
+    def _is_due(self, place: ContainerAddress) -> bool:
+        if self._containers.is_due(str(place), EVERY, self._now):
+            return True
+        grace = self._monitor.settings.import_grace
+        return any(
+            (opened := opened_by_label(entry.label)) is not None and self._now - opened >= grace
+            for entry in self._expectations.values()
+            if entry.label.endswith(f"|{place}")
+        )
+
+    async def _container(self, place: ContainerAddress, readers: list[Pipeline], occasion: Occasion) -> Recorded:
+        present: set[str] = set()
+        findings: list[Recorded] = []
+        try:
+            async for page in self._monitor.azure.blobs.pages(place, _PAGE):
+                present |= {expectation_key(blob.address, blob.etag) for blob in page}
+                findings += await self._page(page, readers, occasion)
+        except ServiceError as error:
+            if isinstance(error, TransientError):
+                raise
+            # The pipelines' own looks say what is missing on the container; here nothing may be concluded.
+            return await self._monitor.cannot_list(place, readers, error, occasion)
+        await self._close_what_is_gone(place, present)
+        await self._containers.note(str(place), self._now)
+        return Recorded(
+            tuple(f for recorded in findings for f in recorded.findings),
+            tuple(a for recorded in findings for a in recorded.alerts),
+        )
+
+    async def _page(self, page: tuple[Blob, ...], readers: list[Pipeline], occasion: Occasion) -> list[Recorded]:
+        ids = [pipeline.id for pipeline in readers]
+        waiting = []
+        for blob in page:
+            key = expectation_key(blob.address, blob.etag)
+            run = self._facts.run_after(ids, blob.address, blob.last_modified)
+            if run is not None and run.succeeded:
+                await self._close(key)
+            elif self._wants_a_look(key, blob):
+                waiting.append(blob)
+        turns = asyncio.Semaphore(_AT_ONCE)
+
+        async def one(blob: Blob) -> Recorded:
+            async with turns:
+                return await self._look(blob, readers, occasion)
+
+        return list(await asyncio.gather(*(one(blob) for blob in waiting)))
+
+    def _wants_a_look(self, key: str, blob: Blob) -> bool:
+        entry = self._expectations.get(key)
+        if entry is None:
+            return True
+        opened = opened_by_label(entry.label)
+        overdue = opened is None or self._now - opened >= self._monitor.settings.import_grace
+        return overdue and self._judged.is_due(f"{blob.address}|{blob.etag}", AGAIN, self._now)
+
+    async def _look(self, blob: Blob, readers: list[Pipeline], occasion: Occasion) -> Recorded:
+        entry = self._expectations.get(expectation_key(blob.address, blob.etag))
+        since = opened_by_label(entry.label) if entry is not None else blob.last_modified
+        diagnoses = await self._monitor.look_at_listed_blob(blob, readers, since)
+        recorded = await self._monitor.recorder.record(diagnoses, occasion)
+        self._learn(diagnoses, recorded)
+        for diagnosis in diagnoses:
+            await self._monitor.expectations.expect(diagnosis.evidence)
+        await self._judged.note(f"{blob.address}|{blob.etag}", self._now)
+        return recorded
+
+    def _learn(self, diagnoses: tuple[Diagnosis, ...], recorded: Recorded) -> None:
+        self._facts.add_findings(recorded.findings)
+        for diagnosis in diagnoses:
+            self._facts.add_look(diagnosis)
+
+    async def _close_what_is_gone(self, place: ContainerAddress, present: set[str]) -> None:
+        """A blob that is gone waits no more, and neither does the earlier form of one that was written again."""
+        for key, entry in list(self._expectations.items()):
+            if not entry.label.endswith(f"|{place}") or key in present:
+                continue
+            stored = await self._monitor.state.read(key)
+            if stored is not None:
+                record = stored.record
+                self._facts.gone_blobs.add(f"{record.get('account')}/{record.get('container')}/{record.get('blob')}")
+            await self._close(key)
+
+    async def _close(self, key: str) -> None:
+        entry = self._expectations.pop(key, None)
+        if entry is not None:
+            await self._monitor.state.delete(key, entry.etag)

@@ -1,0 +1,152 @@
+"""What becomes of open conditions: resolved, told at last, or heard of again after a mute.
+
+Everything that a condition's end rests on was learnt by the sweep before (:mod:`shared.sweep_facts`), so this
+reads a record only to change it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from shared.errors import NotStored
+from shared.findings.finding import Row, State
+from shared.monitor import Monitor
+from shared.rules.catalogue import CATALOGUE
+from shared.rules.model import Outcome, Subject
+from shared.sinks.conditions import TOLD_LATER_AFTER, Condition, Telling, row_of
+from shared.sinks.state_store import Stored
+from shared.sweep_facts import SweepFacts
+from shared.times import iso, parse_time
+
+# Rows of one look-back of a query; a condition that lasts longer is written again so that it stays visible.
+_AT_MOST: Final = 1_000
+
+
+class ConditionSweep:
+    """Goes through all open conditions once."""
+
+    def __init__(self, monitor: Monitor, facts: SweepFacts, now: datetime) -> None:
+        self._monitor = monitor
+        self._facts = facts
+        self._now = now
+        self.resolved = 0
+        self.published: list[str] = []
+
+    async def sweep(self) -> None:
+        """Resolves, tells and unmutes. Raises :class:`~shared.errors.NotStored` if the rows can't be stored."""
+        conditions = self._monitor.conditions
+        gone: list[tuple[Stored, Row]] = []
+        tell: list[Stored] = []
+        for condition in (await conditions.everything())[:_AT_MOST]:
+            stored = await self._wanted(condition)
+            if stored is None:
+                continue
+            why = resolved_because(stored.record, condition.finding_key, self._facts)
+            if why:
+                gone.append((stored, self._resolved_row(stored, why)))
+            elif condition.telling is Telling.MUTED:
+                tell += await self._unmuted(stored)
+            elif condition.telling in {Telling.PENDING, Telling.LATER}:
+                tell.append(stored)
+        await self._resolve(gone)
+        self.published += await conditions.publish(tell)
+
+    async def _wanted(self, condition: Condition) -> Stored | None:
+        """The record, if anything may have to be done about it."""
+        overdue = condition.opened_at is None or self._now - condition.opened_at >= TOLD_LATER_AFTER
+        unmuted = condition.muted_until is not None and condition.muted_until <= self._now
+        due = {
+            Telling.PENDING: True,
+            Telling.LATER: overdue,
+            Telling.MUTED: unmuted,
+        }.get(condition.telling, False)
+        if due or self._may_be_gone(condition):
+            return await self._monitor.conditions.read(condition)
+        return None
+
+    def _may_be_gone(self, condition: Condition) -> bool:
+        facts = self._facts
+        key = condition.finding_key
+        if key in facts.unhealthy:
+            return False
+        rule = CATALOGUE.get(condition.rule_id)
+        something = bool(facts.last_success or facts.gone_blobs or facts.succeeded_runs)
+        if rule is None or rule.subject is Subject.MONITOR:
+            return bool(facts.looked_pipelines or facts.swept_registries)
+        return key in facts.healthy or something
+
+    async def _unmuted(self, stored: Stored) -> list[Stored]:
+        """The mute has ended: the finding is written once more, open, and told if it is one to be told."""
+        row = {**row_of(stored.record), "State": str(State.OPEN), "TimeGenerated": iso(self._now)}
+        await self._monitor.recorder.write_rows([row])
+        telling = Telling.PENDING if stored.record.get("tellWhenUnmuted") else Telling.NONE
+        changed = await self._monitor.conditions.change(stored, telling, row)
+        return [changed] if changed is not None and telling is Telling.PENDING else []
+
+    async def _resolve(self, gone: Sequence[tuple[Stored, Row]]) -> None:
+        if not gone:
+            return
+        await self._monitor.recorder.write_rows([row for _, row in gone])
+        told = [(stored, row) for stored, row in gone if stored.record.get("alert") == Telling.PUBLISHED]
+        try:
+            self.published += await self._monitor.conditions.publish_resolved([row for _, row in told])
+        except NotStored:
+            # The records stay, and the next sweep tells it with the same ids.
+            gone = [item for item in gone if item not in told]
+        for stored, _ in gone:
+            await self._monitor.conditions.close(stored)
+        self.resolved += len(gone)
+
+    def _resolved_row(self, stored: Stored, why: str) -> Row:
+        row = row_of(stored.record)
+        evidence = row.get("Evidence")
+        return {
+            **row,
+            "TimeGenerated": iso(self._now),
+            "State": str(State.RESOLVED),
+            "Outcome": str(Outcome.PASS),
+            "Evidence": {**(evidence if isinstance(evidence, Mapping) else {}), "resolvedBecause": why},
+        }
+
+
+def resolved_because(record: Mapping[str, Any], key: str, facts: SweepFacts) -> str:
+    """Why a condition is gone, empty if it is not known to be."""
+    if key in facts.unhealthy:
+        return ""
+    row = row_of(record)
+    rule = CATALOGUE.get(str(record.get("ruleId")))
+    opened = parse_time(record.get("openedAt"))
+    if rule is None or rule.subject is Subject.MONITOR:
+        return _path_is_open(row, facts)
+    if key in facts.healthy:
+        return "a later look finds it gone"
+    if rule.subject is Subject.BLOB:
+        return _blob_is_settled(row, facts)
+    pipeline = str(row.get("PipelineId") or "")
+    since = parse_time(row.get("RunStartTime")) or opened
+    success = facts.last_success.get(pipeline)
+    if success is not None and since is not None and success > since:
+        return "a later run of the pipeline succeeded"
+    again = facts.succeeded_runs.get(str(row.get("RunId") or ""))
+    if again is not None and since is not None and again > since:
+        return "the run was written again and succeeded"
+    return ""
+
+
+def _path_is_open(row: Row, facts: SweepFacts) -> str:
+    """What the monitor could not check is gone when a whole look does not run into it any more."""
+    pipeline = str(row.get("PipelineId") or "")
+    looked = pipeline in facts.looked_pipelines if pipeline else row.get("RegistryId") in facts.swept_registries
+    return "a later look was not kept from it" if looked else ""
+
+
+def _blob_is_settled(row: Row, facts: SweepFacts) -> str:
+    place = f"{row.get('StorageAccount')}/{row.get('ContainerName')}/{row.get('BlobName')}"
+    if place in facts.gone_blobs:
+        return "the blob is gone"
+    written = parse_time(row.get("BlobLastModified"))
+    runs = facts.blob_runs.get((str(row.get("PipelineId") or ""), str(row.get("BlobName") or "")), [])
+    done = any(r.succeeded and (written is None or r.began is None or r.began >= written) for r in runs)
+    return "a run that succeeded names the blob" if done else ""

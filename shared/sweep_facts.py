@@ -1,0 +1,77 @@
+"""What one sweep has learnt on its way, for the conditions that it looks at last."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from shared.addresses import BlobAddress
+from shared.diagnosis.diagnose import Diagnosis
+from shared.findings.builder import subject_of
+from shared.findings.finding import Finding, State, finding_key
+from shared.records.transfer import Direction, PipelineRun, RunOutcome
+from shared.rules.model import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class BlobRun:
+    """A run of an import pipeline, as far as a waiting blob cares."""
+
+    pipeline_id: str
+    began: datetime | None
+    succeeded: bool
+
+
+@dataclass(slots=True)
+class SweepFacts:
+    """``healthy`` are keys of conditions that a look has just found gone, ``unhealthy`` those it has found."""
+
+    last_success: dict[str, datetime] = field(default_factory=dict)
+    succeeded_runs: dict[str, datetime] = field(default_factory=dict)
+    blob_runs: dict[tuple[str, str], list[BlobRun]] = field(default_factory=dict)
+    healthy: set[str] = field(default_factory=set)
+    unhealthy: set[str] = field(default_factory=set)
+    gone_blobs: set[str] = field(default_factory=set)
+    looked_pipelines: set[str] = field(default_factory=set)
+    swept_registries: set[str] = field(default_factory=set)
+    oldest_expectation: datetime | None = None
+
+    def add_run(self, run: PipelineRun) -> None:
+        """Learns from a run of the list."""
+        began = run.began
+        pipeline = run.pipeline_id.lower()
+        succeeded = run.outcome is RunOutcome.SUCCEEDED
+        if succeeded and began is not None:
+            self.succeeded_runs[run.id] = began
+            self.last_success[pipeline] = max(began, self.last_success.get(pipeline, began))
+        if run.direction is Direction.IMPORT:
+            name = run.requested_blob or run.blob_uri.rpartition("/")[2]
+            self.blob_runs.setdefault((pipeline, name), []).append(BlobRun(pipeline, began, succeeded))
+
+    def add_findings(self, findings: Iterable[Finding]) -> None:
+        """Learns what is wrong at this moment."""
+        self.unhealthy |= {f.finding_key for f in findings if f.state in {State.OPEN, State.MUTED}}
+
+    def add_look(self, diagnosis: Diagnosis) -> None:
+        """Learns what a complete look at a pipeline or a blob found well."""
+        evidence = diagnosis.evidence
+        self.healthy |= {finding_key(rule.id, subject_of(rule, evidence)) for rule in diagnosis.passed}
+        failing = [r.rule.step for r in diagnosis.results if r.verdict.outcome in {Outcome.FAIL, Outcome.WARN}]
+        for rule in diagnosis.not_applicable:
+            # The question does not arise any more: the pipeline uses its identity now, the blob was imported.
+            # Behind a broken step that says nothing: there is no token to judge where the secret is gone.
+            if not failing or rule.step < min(failing):
+                self.healthy.add(finding_key(rule.id, subject_of(rule, evidence)))
+        if evidence.known_pipeline is not None:
+            self.looked_pipelines.add(evidence.known_pipeline.id)
+
+    def run_after(self, pipelines: Iterable[str], blob: BlobAddress, written: datetime | None) -> BlobRun | None:
+        """A run of one of the pipelines that names the blob as it is now; one that succeeded if there is any."""
+        named = [
+            run
+            for pipeline in pipelines
+            for run in self.blob_runs.get((pipeline, blob.name), ())
+            if written is None or run.began is None or run.began >= written.replace(microsecond=0)
+        ]
+        return max(named, key=lambda run: run.succeeded, default=None)
