@@ -58,8 +58,12 @@ async def play_all(scenarios: Sequence[ScenarioFile], progress: Progress) -> lis
     async with Azurite.start() as azurite:
         for scenario in scenarios:
             progress.update(bar, description=scenario.name)
-            async with LocalCloud.start(azurite) as cloud:
-                played = await play(scenario, cloud)
+            try:
+                async with LocalCloud.start(azurite) as cloud:
+                    played = await play(scenario, cloud)
+            except Exception as error:
+                error.add_note(f"while playing {scenario.name}")
+                raise
             results.append(Result(scenario, played, tuple(problems(scenario, played))))
             progress.advance(bar)
         progress.update(bar, description="scenarios")

@@ -94,6 +94,7 @@ async def run(
     forget_events(stage)
     if many:
         artifacts = [f"app/web:{number}.0" for number in range(1, many + 1)]
+    artifacts = [_with_digest(stage, artifact) for artifact in artifacts] if artifacts else artifacts
     more = {"force_update_tag": tag or None, "catalog_digest": digest or None}
     done = await _put(stage, name, artifacts, blob, **more)
     if done is not None and no_list:
@@ -110,6 +111,16 @@ async def run(
 async def told_late(stage: Stage) -> None:
     """The event of a run that was unheard comes now."""
     await tell(stage)
+
+
+def _with_digest(stage: Stage, artifact: str) -> str:
+    """``app/web@{digest of app/web:1.0}`` with the digest of that image."""
+    name, found, wanted = artifact.partition("{digest of ")
+    if not found:
+        return artifact
+    manifest = stage.transfer.source.find(wanted.removesuffix("}"))
+    assert manifest is not None
+    return f"{name}{manifest.digest}"
 
 
 def _fail_with(stage: Stage, done: Run, message: str, *, in_error: bool) -> None:
@@ -266,11 +277,12 @@ async def land_by_copy(stage: Stage, *, metadata: dict[str, str] | None = None) 
 
 
 @action
-async def land_elsewhere(stage: Stage, *, account: str = "contosoarchive") -> None:
-    """A transfer blob lands in an account that no pipeline uses, but that the settings name."""
+async def land_elsewhere(stage: Stage, *, account: str = "fabrikamstorage", named: bool = True) -> None:
+    """A transfer blob lands in an account that no pipeline uses, but that the settings may name."""
     made = stage.cloud.world.add_storage_account(account)
     await stage.cloud.create_container(account, CONTAINER)
-    stage.settings["STORAGE_ACCOUNTS"] = made.id
+    if named:
+        stage.settings["STORAGE_ACCOUNTS"] = made.id
     forget_events(stage)
     await stage.cloud.put_blob(account, CONTAINER, BLOB, b"images", metadata=CATEGORY)
     await tell(stage)

@@ -6,10 +6,12 @@ import json
 from datetime import timedelta
 from typing import Literal
 
+from localcloud.arm.registries import REGISTRY_TYPE
 from localcloud.service import Fault, Origin, Reset, Status
-from localcloud.world import GIB, IdentityKind, foreign_layer, image, layer
+from localcloud.world import GIB, IdentityKind, RoleDefinition, foreign_layer, image, layer
 from localcloud.world.behaviour import PIPELINE_API_VERSIONS
 from localcloud.world.clock import now
+from localcloud.world.world import OPERATOR_ROLES
 from tests.scenarios.operations import fault
 from tests.scenarios.stage import Stage
 
@@ -106,6 +108,13 @@ async def push(
 
 
 @fault
+async def push_many(stage: Stage, *, many: int) -> None:
+    """As many tags of one repository as ``many`` of the action ``run`` asks for."""
+    for number in range(1, many + 1):
+        stage.transfer.source.push(f"app/web:{number}.0", image(f"web {number}"))
+
+
+@fault
 async def artifact_removed(stage: Stage, *, repository: str, tag: str = "") -> None:
     """A tag is gone from the source registry, or its whole repository."""
     if tag:
@@ -139,19 +148,12 @@ async def behaviour(
 
 
 @fault
-async def operator_lacks(stage: Stage, *, role: str) -> None:
-    """Whoever starts runs lost a role (several roles of the operator include it: name each)."""
-    stage.cloud.world.access.revoke(stage.cloud.world.operator.id, role)
-
-
-@fault
 async def operator_may_only(stage: Stage, *, actions: list[str]) -> None:
     """Whoever starts runs may do these actions on registries and no others."""
-    from localcloud.world import RoleDefinition
-
     world = stage.cloud.world
-    for role in ("Reader", "Container Registry Transfer Pipeline Contributor"):
-        world.access.revoke(world.operator.id, role)
+    for role in OPERATOR_ROLES:
+        if world.access.definition(role).permits(f"{REGISTRY_TYPE}/importPipelines/read", data=False):
+            world.access.revoke(world.operator.id, role)
     custom = RoleDefinition("Run Starter", "0b7a4a0c-8a7a-4bd0-9a4e-5a3d3c3a9f10", tuple(actions), custom=True)
     world.access.assign(world.operator.id, custom, "/", principal_type="User")
 

@@ -45,7 +45,7 @@ async def service_address_allowed(stage: Stage) -> None:
 
 
 @fault
-async def other_account_closed(stage: Stage, *, name: str = "contosoarchive") -> None:
+async def other_account_closed(stage: Stage, *, name: str = "fabrikamstorage") -> None:
     """Another account of the subscription, which no pipeline uses, is closed."""
     account = stage.cloud.world.add_storage_account(name)
     stage.cloud.world.close_firewall(account)
