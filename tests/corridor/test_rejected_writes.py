@@ -92,6 +92,17 @@ async def test_the_log_names_the_cause_that_the_event_did_not(corridor: Corridor
     assert open_conditions == ["ACRT111"]
 
 
+async def test_the_sweep_asks_the_log(corridor: Corridor) -> None:
+    forbid(corridor)
+    await corridor.run_event(await rejected(corridor))
+    report = await corridor.sweep()
+    assert not report.problems
+    assert [row["State"] for row in written(corridor, "ACRT110")] == ["Open", "Resolved"]
+    assert corridor.row("ACRT111")["State"] == "Open"
+    await corridor.sweep()
+    assert corridor.row("ACRT111")["State"] == "Open"
+
+
 async def test_what_the_log_has_told_stays_told(corridor: Corridor) -> None:
     forbid(corridor)
     event = await rejected(corridor)
