@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -187,14 +188,16 @@ async def test_a_refusal_that_is_not_storages_word_for_it_is_a_failure(
     assert stored.record == {"n": 1}
 
 
-@pytest.mark.parametrize("answer", [MalformedJson(), Truncate(), MalformedJson(b"[]"), MalformedJson(b"7")], ids=repr)
-async def test_a_record_that_cannot_be_read_is_a_failure(
-    cloud: LocalCloud, blobs: BlobStateStore, answer: FaultAction
-) -> None:
+# Storage's downloader leaves a connection that breaks to the garbage collector, which warns of it.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+async def test_a_record_that_cannot_be_read_is_a_failure(cloud: LocalCloud, blobs: BlobStateStore) -> None:
     await blobs.create("runs/1.json", {"n": 1})
-    cloud.faults.append(Fault("storage", action=answer, origin=Origin.MONITOR))
-    with pytest.raises(NotStored):
-        await blobs.read("runs/1.json")
+    for answer in (MalformedJson(), MalformedJson(b"[]"), MalformedJson(b"7"), Truncate()):
+        cloud.faults.append(Fault("storage", action=answer, origin=Origin.MONITOR))
+        with pytest.raises(NotStored):
+            await blobs.read("runs/1.json")
+        cloud.faults.clear()
+    gc.collect()
 
 
 async def test_silence_is_a_failure(cloud: LocalCloud, blobs: BlobStateStore, monkeypatch: pytest.MonkeyPatch) -> None:
