@@ -1,0 +1,244 @@
+"""The state machine of a run's mark: claimed, given back, expired, done, begun anew."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import pytest
+
+from shared.errors import AlreadyInProgress
+from shared.records.transfer import PipelineRun
+from shared.sinks.run_marks import CLAIM_LASTS, Claim, MarkState, RunMark, RunMarks, mark_of_label, run_key, run_prefix
+from shared.sinks.state_store import MemoryStateStore, Record, Stored
+
+NOW: Final = datetime(2026, 11, 23, 12, tzinfo=UTC)
+REGISTRY: Final = "/subscriptions/s/resourcegroups/rg/providers/microsoft.containerregistry/registries/hub"
+
+
+def a_run(**changes: Any) -> PipelineRun:
+    """A failed run that began an hour ago."""
+    source = {
+        "id": f"{REGISTRY}/pipelineRuns/Run1",
+        "name": "Run1",
+        "systemData": {"createdAt": "2026-11-23T10:59:00Z"},
+        "properties": {
+            "provisioningState": "Failed",
+            "request": {"pipelineResourceId": f"{REGISTRY}/exportPipelines/out"},
+            "response": {
+                "status": "Failed",
+                "startTime": "2026-11-23T11:00:00.1234567Z",
+                "finishTime": "2026-11-23T11:30:00.1234567Z",
+            },
+        },
+    }
+    return replace(PipelineRun.from_json(source), **changes)
+
+
+ANEW: Final = {
+    "start_time": datetime(2026, 11, 23, 11, 45, tzinfo=UTC),
+    "finish_time": datetime(2026, 11, 23, 11, 50, tzinfo=UTC),
+}
+
+
+@pytest.fixture
+def store() -> MemoryStateStore:
+    return MemoryStateStore()
+
+
+@pytest.fixture
+def marks(store: MemoryStateStore) -> RunMarks:
+    return RunMarks(store)
+
+
+async def state_of(store: MemoryStateStore) -> str:
+    """The state that the one record is in, which its label repeats."""
+    [entry] = [entry async for entry in store.entries("runs/")]
+    stored = await store.read(entry.key)
+    assert stored is not None
+    label = mark_of_label(entry.label)
+    mark = RunMark.of(stored)
+    assert label is not None
+    assert (label.state, label.start, label.finish, label.claimed_until) == (
+        mark.state,
+        mark.start,
+        mark.finish,
+        mark.claimed_until,
+    )
+    return str(mark.state)
+
+
+async def claimed(marks: RunMarks, run: PipelineRun, now: datetime = NOW) -> Claim:
+    """The claim, which must be there to be had."""
+    claim = await marks.claim(run, now)
+    assert isinstance(claim, Claim)
+    return claim
+
+
+async def test_claimed_and_done(marks: RunMarks, store: MemoryStateStore) -> None:
+    run = a_run()
+    claim = await claimed(marks, run)
+    assert claim.began == run.start_time
+    assert claim.earlier is None
+    assert await state_of(store) == "claimed"
+    await marks.finish(claim, run, complete=True, root_cause={"ruleId": "ACRT301"})
+    assert await state_of(store) == "done"
+    mark = await marks.claim(run, NOW)
+    assert isinstance(mark, RunMark)
+    assert (mark.state, mark.root_cause) == (MarkState.DONE, {"ruleId": "ACRT301"})
+
+
+async def test_while_it_is_claimed_nobody_else_gets_it(marks: RunMarks, store: MemoryStateStore) -> None:
+    await claimed(marks, a_run())
+    for moment in (NOW, NOW + CLAIM_LASTS - timedelta(seconds=1)):
+        with pytest.raises(AlreadyInProgress, match="Run1 is being diagnosed until 2026-11-23T12:01:00"):
+            await marks.claim(a_run(), moment)
+    assert await state_of(store) == "claimed"
+
+
+async def test_an_expired_claim_is_taken_over_and_its_holder_can_no_longer_finish(
+    marks: RunMarks, store: MemoryStateStore
+) -> None:
+    run = a_run()
+    dead = await claimed(marks, run)
+    alive = await claimed(marks, run, NOW + CLAIM_LASTS)
+    assert alive.earlier is not None
+    assert alive.began == dead.began
+    assert alive.first_seen == dead.first_seen
+    await marks.finish(dead, run, complete=True)
+    await marks.release(dead, run)
+    assert await state_of(store) == "claimed", "who came back from the dead changes nothing"
+    await marks.finish(alive, run, complete=True)
+    assert await state_of(store) == "done"
+
+
+async def test_of_many_who_take_over_one_gets_it(marks: RunMarks) -> None:
+    await claimed(marks, a_run())
+    answers = await asyncio.gather(*(marks.claim(a_run(), NOW + CLAIM_LASTS) for _ in range(5)), return_exceptions=True)
+    assert sum(isinstance(answer, Claim) for answer in answers) == 1
+    assert sum(isinstance(answer, AlreadyInProgress) for answer in answers) == 4
+
+
+async def test_what_is_given_back_can_be_claimed_at_once(marks: RunMarks, store: MemoryStateStore) -> None:
+    run = a_run()
+    await marks.release(await claimed(marks, run), run)
+    assert await state_of(store) == "pending"
+    again = await claimed(marks, run, NOW + timedelta(seconds=1))
+    assert again.first_seen == NOW
+
+
+async def test_an_incomplete_diagnosis_stays_open_with_its_cause(marks: RunMarks, store: MemoryStateStore) -> None:
+    run = a_run()
+    await marks.finish(await claimed(marks, run), run, complete=False, root_cause={"ruleId": "ACRT199"})
+    assert await state_of(store) == "open"
+    again = await claimed(marks, run, NOW + timedelta(minutes=5))
+    assert again.earlier is not None
+    assert again.earlier.root_cause == {"ruleId": "ACRT199"}
+    await marks.finish(again, run, complete=True)
+    assert await state_of(store) == "done"
+
+
+async def test_a_run_that_was_started_anew_is_claimed_anew(marks: RunMarks, store: MemoryStateStore) -> None:
+    run = a_run()
+    await marks.finish(await claimed(marks, run), run, complete=True, root_cause={"ruleId": "ACRT301"})
+    again = await claimed(marks, a_run(**ANEW), NOW + timedelta(minutes=1))
+    assert again.began == ANEW["start_time"]
+    assert again.earlier is None, "what was found about the earlier start says nothing about this one"
+    assert again.first_seen == NOW + timedelta(minutes=1)
+    assert await state_of(store) == "claimed"
+
+
+async def test_the_moment_that_was_chosen_first_is_kept(marks: RunMarks) -> None:
+    nameless = a_run(start_time=None, created_at=None)
+    claim = await claimed(marks, nameless)
+    assert claim.began == NOW, "when it was first seen"
+    await marks.release(claim, nameless)
+    # By now the service shows a start.
+    assert (await claimed(marks, a_run(), NOW + timedelta(hours=1))).began == NOW
+
+
+async def test_without_a_start_the_end_tells_two_apart(marks: RunMarks) -> None:
+    run = a_run(start_time=None)
+    await marks.finish(await claimed(marks, run), run, complete=True)
+    assert isinstance(await marks.claim(run, NOW), RunMark)
+    assert isinstance(await marks.claim(a_run(start_time=None, finish_time=ANEW["finish_time"]), NOW), Claim)
+
+
+async def test_a_run_that_is_not_over_is_remembered_once(marks: RunMarks, store: MemoryStateStore) -> None:
+    running = a_run(provisioning_state="Creating", status="Running", finish_time=None)
+    await marks.remember(running, NOW)
+    await marks.remember(running, NOW + timedelta(hours=1))
+    assert await state_of(store) == "pending"
+    assert (await claimed(marks, a_run(), NOW + timedelta(hours=2))).first_seen == NOW
+
+
+@pytest.mark.parametrize("before", ["claimed", "done", "open"])
+async def test_remembering_does_not_take_back_what_was_done(
+    marks: RunMarks, store: MemoryStateStore, before: str
+) -> None:
+    run = a_run()
+    claim = await claimed(marks, run)
+    if before != "claimed":
+        await marks.finish(claim, run, complete=before == "done")
+    await marks.remember(a_run(finish_time=None), NOW)
+    assert await state_of(store) == before
+    await marks.remember(a_run(**ANEW | {"finish_time": None}), NOW)
+    assert await state_of(store) == "pending", "but another start is another run"
+
+
+async def test_a_success_is_settled_with_one_write(marks: RunMarks, store: MemoryStateStore) -> None:
+    run = a_run(provisioning_state="Succeeded", status="Succeeded")
+    assert await marks.settle(run, NOW) is None
+    assert await state_of(store) == "done"
+    mark = await marks.settle(run, NOW)
+    assert mark is not None
+    assert mark.began == run.start_time
+    assert await marks.settle(a_run(**ANEW), NOW) is None
+    assert isinstance(await marks.settle(a_run(**ANEW), NOW), RunMark)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {},
+        {"state": "nonsense", "claimedUntil": 7, "rootCause": [1], "start": None},
+        {"state": "claimed", "claimedUntil": "soon"},
+        {"state": "claimed"},
+    ],
+)
+async def test_a_record_that_makes_no_sense_is_looked_at_again(
+    marks: RunMarks, store: MemoryStateStore, record: Record
+) -> None:
+    await store.create(run_key(a_run().id, REGISTRY), record)
+    assert isinstance(await marks.claim(a_run(), NOW), Claim)
+
+
+async def test_a_record_that_vanishes_or_changes_under_ones_hands() -> None:
+    class Vanishing(MemoryStateStore):
+        async def read(self, key: str) -> Stored | None:
+            return None
+
+    class Changing(MemoryStateStore):
+        async def replace(self, key: str, record: Record, etag: str, label: str = "") -> str | None:
+            return None
+
+    for store in (Vanishing(), Changing()):
+        await store.create(run_key(a_run().id, REGISTRY), {"state": "pending"})
+        with pytest.raises(AlreadyInProgress):
+            await RunMarks(store).claim(a_run(), NOW)
+
+
+def test_the_keys_do_not_depend_on_case() -> None:
+    run = f"{REGISTRY}/pipelineRuns/Run1"
+    assert run_key(run, REGISTRY) == run_key(run.upper(), REGISTRY.upper())
+    assert run_key(run, REGISTRY).startswith(run_prefix(REGISTRY))
+    assert run_key(run, REGISTRY) != run_key(f"{run}2", REGISTRY)
+    assert run_prefix(REGISTRY) != run_prefix(f"{REGISTRY}2")
+
+
+@pytest.mark.parametrize("label", ["", "done", "done|||", "nonsense|a|b|c", "done|a|b|c|d"])
+def test_labels(label: str) -> None:
+    mark = mark_of_label(label)
+    assert (mark is not None) == (label == "done|||")
