@@ -32,6 +32,7 @@ from shared.sweep_conditions import ConditionSweep
 from shared.sweep_facts import SweepFacts
 from shared.sweep_lost_writes import sweep_lost_writes
 from shared.sweep_pipelines import PipelineSweep
+from shared.sweep_reach import sweep_reach
 from shared.sweep_runs import RunSweep
 from shared.times import iso
 from shared.version import MONITOR_VERSION
@@ -129,6 +130,7 @@ class Sweep:
             self._lost_writes,
             self._look_at_pipelines,
             self._look_at_blobs,
+            self._reach,
             self._conditions,
         )
 
@@ -199,6 +201,9 @@ class Sweep:
         blobs = BlobSweep(self._monitor, self._facts, self._report.started)
         await blobs.load()
         self._report.add(await blobs.sweep(self._pipelines, occasion))
+
+    async def _reach(self, _occasion: Occasion) -> None:
+        await sweep_reach(self._monitor, self._facts, self._report.started)
 
     async def _conditions(self, _occasion: Occasion) -> None:
         conditions = ConditionSweep(self._monitor, self._facts, self._report.started)

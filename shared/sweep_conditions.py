@@ -18,6 +18,7 @@ from shared.rules.model import Outcome, Subject
 from shared.sinks.conditions import TOLD_LATER_AFTER, Condition, Telling, row_of
 from shared.sinks.state_store import Stored
 from shared.sweep_facts import SweepFacts
+from shared.sweep_reach import is_about_artifacts
 from shared.times import iso, parse_time
 
 # Rows of one look-back of a query; a condition that lasts longer is written again so that it stays visible.
@@ -119,7 +120,7 @@ def resolved_because(record: Mapping[str, Any], key: str, facts: SweepFacts) -> 
     rule = CATALOGUE.get(str(record.get("ruleId")))
     opened = parse_time(record.get("openedAt"))
     if rule is None or rule.subject is Subject.MONITOR:
-        return _path_is_open(row, facts)
+        return _path_is_open(row, key, facts)
     if key in facts.healthy:
         return "a later look finds it gone"
     if rule.subject is Subject.BLOB:
@@ -135,8 +136,10 @@ def resolved_because(record: Mapping[str, Any], key: str, facts: SweepFacts) -> 
     return ""
 
 
-def _path_is_open(row: Row, facts: SweepFacts) -> str:
+def _path_is_open(row: Row, key: str, facts: SweepFacts) -> str:
     """What the monitor could not check is gone when a whole look does not run into it any more."""
+    if is_about_artifacts(row):
+        return "a later look at the run was not kept from it" if key in facts.healthy else ""
     pipeline = str(row.get("PipelineId") or "")
     looked = pipeline in facts.looked_pipelines if pipeline else row.get("RegistryId") in facts.swept_registries
     return "a later look was not kept from it" if looked else ""

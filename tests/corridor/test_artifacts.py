@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from aiohttp import web
 from localcloud.arm.registries import registry_json
 from localcloud.service import Fault, Hang, Origin, Reset, Status
 from localcloud.world import GIB, RoleDefinition, foreign_layer, image, index, layer
+from shared import sweep_reach
 from shared.evidence import contents
 from shared.rules.model import Confidence
 from tests.corridor.conftest import Corridor
@@ -186,6 +188,21 @@ async def test_a_missing_right_is_named_by_the_mode_of_the_registry(
     await corridor.run_event(await corridor.export("noright02", "hello-world"))
     assert asked(corridor) - before <= 4
     assert len({row["FindingKey"] for row in corridor.rows if row["RuleId"] == "ACRT901"}) == 1
+
+
+async def test_a_missing_right_stays_open_until_it_is_there(
+    corridor: Corridor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, source = corridor.cloud.world, corridor.scenario.source
+    world.use_repository_permissions(source, monitored=False)
+    await corridor.run_event(await corridor.export("noright03", "hello-world"))
+    await corridor.sweep()
+    assert [row["State"] for row in corridor.rows if row["RuleId"] == "ACRT901"] == ["Open"]
+    world.use_repository_permissions(source)
+    # The next look is due after half an hour, in a process that remembers no refusal.
+    monkeypatch.setattr(sweep_reach, "EVERY", timedelta(0))
+    await corridor.sweep(await corridor.another())
+    assert [row["State"] for row in corridor.rows if row["RuleId"] == "ACRT901"] == ["Open", "Resolved"]
 
 
 async def test_a_right_in_part_leaves_the_rest_open(corridor: Corridor) -> None:
