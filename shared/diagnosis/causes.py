@@ -11,7 +11,8 @@ What decides, in this order:
 4. what the message usually means, unless the live evidence has just seen that it does not hold;
 5. the only candidate that could not be ruled out;
 6. the first broken step of the message's service, although the message points elsewhere;
-7. otherwise nothing is known: ``ACRT199``.
+7. what the message usually means, although it does not hold any more: somebody may have mended it since;
+8. otherwise nothing is known: ``ACRT199``.
 """
 
 from __future__ import annotations
@@ -81,6 +82,10 @@ def root_cause(evidence: Evidence, verdicts: Mapping[str, Verdict]) -> RootCause
             return RootCause(CATALOGUE[left[0]], Confidence.LIKELY, basis)
     if found is not None:
         return _seen(found, verdicts, "a live check; the causes that the message names were ruled out")
+    for claim in claims:
+        if claim.usual in CATALOGUE:
+            basis = f"what the message ('{claim.phrase}') usually means; it has been mended since"
+            return RootCause(CATALOGUE[claim.usual], Confidence.LIKELY, basis)
     # Not "possible": nobody is called for that, and a run has failed.
     return RootCause(CATALOGUE[CAUSE_UNKNOWN], Confidence.LIKELY, "nothing in the message or the live evidence")
 
@@ -106,7 +111,9 @@ def _possible(claim: Claim, evidence: Evidence) -> Claim | None:
     rules = tuple(rule_id for rule_id in claim.rules if rule_id in CATALOGUE and _fits(rule_id, evidence))
     if not rules:
         return None
-    return Claim(rules, claim.usual if claim.usual in rules else "", claim.phrase)
+    # Where the kind of run leaves one of several, that is certain.
+    narrowed = len(rules) == 1 < len(claim.rules)
+    return Claim(rules, claim.usual if claim.usual in rules and not narrowed else "", claim.phrase)
 
 
 def _fits(rule_id: str, evidence: Evidence) -> bool:

@@ -24,7 +24,10 @@ _LONGEST_KEPT: Final = 4_000
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A cause that the message names. ``rules`` has several where the live evidence has to choose."""
+    """A cause that the message names. ``rules`` has several where the live evidence has to choose.
+
+    ``usual`` is taken where the evidence says nothing; with a single rule it says that this is no more than usual.
+    """
 
     rules: tuple[str, ...]
     usual: str
@@ -32,8 +35,8 @@ class Claim:
 
     @property
     def decides(self) -> bool:
-        """Whether the message names a single cause."""
-        return len(self.rules) == 1
+        """Whether the message names a single cause, and for certain."""
+        return len(self.rules) == 1 and not self.usual
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,9 +30,9 @@ class Service(StrEnum):
 class Phrase:
     """One saying.
 
-    ``rules`` are the causes that it can stand for. One rule: the saying decides. Several: the live evidence
-    decides among them, and ``usual`` is taken where the evidence says nothing either way. ``needles`` are
-    plain words, one of which every match contains: looking for them first is what keeps reading fast.
+    ``rules`` are the causes that it can stand for. One rule: the saying decides. Several, or one that is only
+    ``usual``: the live evidence decides, and ``usual`` is taken where the evidence says nothing either way.
+    ``needles`` are plain words, one of which every match contains: looking for them first is what keeps reading fast.
     """
 
     pattern: re.Pattern[str]
@@ -316,8 +316,8 @@ PHRASES: Final = (
     ),
     # --- Refusals that carry no reason. The live evidence decides -----------------------------------------------
     # Network rules answer with this sentence and nothing behind it; so does Storage for reasons of its own.
-    _phrase(r"\bAuthorizationFailure\b", "ACRT405", "ACRT310", service=_ST, usual="ACRT405"),
-    _phrase(r"not authorized to perform this operation\b", "ACRT405", "ACRT310", service=_ST, usual="ACRT405"),
+    _phrase(r"\bAuthorizationFailure\b", "ACRT405", service=_ST, usual="ACRT405"),
+    _phrase(r"not authorized to perform this operation\b", "ACRT405", service=_ST, usual="ACRT405"),
     _phrase(
         r"\bAuthenticationFailed\b|Server failed to authenticate the request",
         "ACRT301",
