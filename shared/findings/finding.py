@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -134,6 +135,9 @@ def _dynamic(evidence: Mapping[str, object]) -> Mapping[str, object]:
 def plain_value(value: object) -> object:
     """``value`` as JSON has it, texts redacted."""
     match value:
+        case float() if not math.isfinite(value):
+            # JSON has no such number, and one of them would keep the whole body from being taken.
+            return str(value)
         case None | bool() | int() | float():
             return value
         case datetime():
