@@ -17,7 +17,7 @@ What decides, in this order:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -40,7 +40,7 @@ _STEPS_OF_SERVICE: Final[Mapping[Service, frozenset[Step]]] = {
 # Whatever service has refused: it was asked as the pipeline's identity.
 _NEEDED_BY_ALL: Final = frozenset({"ACRT209"})
 # These two name each other's storage access mode.
-_SAS_ONLY: Final = frozenset(rule_id for rule_id in CATALOGUE if rule_id.startswith(("ACRT30", "ACRT31", "ACRT20")))
+_SAS_ONLY: Final = frozenset(rule_id for rule_id in CATALOGUE if rule_id.startswith(("ACRT30", "ACRT31", "ACRT20", "ACRT21")))
 _IDENTITY_ONLY: Final = frozenset({"ACRT351"})
 _BOTH_MODES: Final = frozenset({"ACRT209"})
 _EXPORT_ONLY: Final = frozenset({"ACRT116", "ACRT403", "ACRT408", "ACRT601", "ACRT602", "ACRT605"})
@@ -60,34 +60,62 @@ def root_cause(evidence: Evidence, verdicts: Mapping[str, Verdict]) -> RootCause
     """The one root cause of a failed run, ``ACRT199`` if nothing names one."""
     broken = _broken(verdicts)
     claims = [possible for claim in evidence.message.claims if (possible := _possible(claim, evidence))]
+    seen = _first_broken(evidence, [r for r in broken if verdicts[r.id].confidence is not Confidence.POSSIBLE])
+    return (
+        _decided(claims, verdicts)
+        or _chosen(claims, broken, verdicts)
+        or (None if claims else _seen(seen, verdicts, "a live check; the message names no cause"))
+        or _usual(claims, verdicts)
+        or _left(claims, verdicts)
+        or _seen(seen, verdicts, "a live check; the causes that the message names were ruled out")
+        or _mended(claims)
+        # Not "possible": nobody is called for that, and a run has failed.
+        or RootCause(CATALOGUE[CAUSE_UNKNOWN], Confidence.LIKELY, "nothing in the message or the live evidence")
+    )
+
+
+def _decided(claims: Sequence[Claim], verdicts: Mapping[str, Verdict]) -> RootCause | None:
     for claim in claims:
         if claim.decides:
             return _named_by_message(CATALOGUE[claim.rules[0]], verdicts, claim)
+    return None
+
+
+def _chosen(claims: Sequence[Claim], broken: Sequence[Rule], verdicts: Mapping[str, Verdict]) -> RootCause | None:
+    """A candidate of the message that is broken. A hint and a message that fits it are likely together."""
     for claim in claims:
         for rule in broken:
             if rule.id in claim.rules:
-                return _agreed(rule, verdicts, f"the message ('{claim.phrase}') and a live check")
-    found = _first_broken(evidence, [r for r in broken if verdicts[r.id].confidence is not Confidence.POSSIBLE])
-    if not claims and found is not None:
-        return _seen(found, verdicts, "a live check; the message names no cause")
+                confidence = verdicts[rule.id].confidence
+                sure = Confidence.LIKELY if confidence is Confidence.POSSIBLE else confidence
+                return RootCause(rule, sure, f"the message ('{claim.phrase}') and a live check")
+    return None
+
+
+def _usual(claims: Sequence[Claim], verdicts: Mapping[str, Verdict]) -> RootCause | None:
     for claim in claims:
         usual = CATALOGUE.get(claim.usual)
         if usual is not None and _outcome(verdicts, usual.id) is not Outcome.PASS:
             return RootCause(usual, Confidence.LIKELY, f"what the message ('{claim.phrase}') usually means")
+    return None
+
+
+def _left(claims: Sequence[Claim], verdicts: Mapping[str, Verdict]) -> RootCause | None:
     for claim in claims:
         left = [rule_id for rule_id in claim.rules if _outcome(verdicts, rule_id) is Outcome.UNKNOWN]
         ruled_out = [rule_id for rule_id in claim.rules if _outcome(verdicts, rule_id) is Outcome.PASS]
         if len(left) == 1 and ruled_out and left[0] in CATALOGUE:
             basis = f"the message ('{claim.phrase}') after {', '.join(ruled_out)} were ruled out"
             return RootCause(CATALOGUE[left[0]], Confidence.LIKELY, basis)
-    if found is not None:
-        return _seen(found, verdicts, "a live check; the causes that the message names were ruled out")
+    return None
+
+
+def _mended(claims: Sequence[Claim]) -> RootCause | None:
     for claim in claims:
         if claim.usual in CATALOGUE:
             basis = f"what the message ('{claim.phrase}') usually means; it has been mended since"
             return RootCause(CATALOGUE[claim.usual], Confidence.LIKELY, basis)
-    # Not "possible": nobody is called for that, and a run has failed.
-    return RootCause(CATALOGUE[CAUSE_UNKNOWN], Confidence.LIKELY, "nothing in the message or the live evidence")
+    return None
 
 
 def _broken(verdicts: Mapping[str, Verdict]) -> list[Rule]:
@@ -142,14 +170,8 @@ def _first_broken(evidence: Evidence, broken: list[Rule]) -> Rule | None:
     return next((rule for rule in broken if rule.step in steps or rule.id in _NEEDED_BY_ALL), None)
 
 
-def _agreed(rule: Rule, verdicts: Mapping[str, Verdict], basis: str) -> RootCause:
-    """A hint and a message that fits it: together they are likely, whatever the hint is worth alone."""
-    confidence = verdicts[rule.id].confidence
-    return RootCause(rule, Confidence.LIKELY if confidence is Confidence.POSSIBLE else confidence, basis)
-
-
-def _seen(rule: Rule, verdicts: Mapping[str, Verdict], basis: str) -> RootCause:
-    return RootCause(rule, verdicts[rule.id].confidence, basis)
+def _seen(rule: Rule | None, verdicts: Mapping[str, Verdict], basis: str) -> RootCause | None:
+    return None if rule is None else RootCause(rule, verdicts[rule.id].confidence, basis)
 
 
 def _outcome(verdicts: Mapping[str, Verdict], rule_id: str) -> Outcome:
