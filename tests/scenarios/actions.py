@@ -100,6 +100,8 @@ async def run(
     if done is not None and no_list:
         done.response.pop("importedArtifacts", None)
     if done is not None and message is not None:
+        if not stage.exports and await stage.cloud.blob_properties(stage.account.name, CONTAINER, blob) is None:
+            await stage.put_images(blob)  # a run that has failed deletes nothing
         _fail_with(stage, done, message, in_error=message_in_error)
     if blob_gone:
         await stage.cloud.delete_blob(stage.account.name, CONTAINER, blob)

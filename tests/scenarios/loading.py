@@ -23,6 +23,7 @@ class Expected:
     must be there, by id, with words that their columns hold behind it (``ACRT510 Unknown``). ``says`` stands in
     the text of the root cause, or of any row without one. ``unchecked`` are targets of ``ACRT901``; there are no
     others. ``alerts`` are the ids that are published, each as often as it is: the root cause, unless told.
+    ``unwritten`` must stand in no row and no alert, as no secret may that the cloud has issued.
     """
 
     healthy: bool = False
@@ -35,6 +36,7 @@ class Expected:
     unchecked: tuple[str, ...] = ()
     alerts: tuple[str, ...] | None = None
     raises: bool = False
+    unwritten: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

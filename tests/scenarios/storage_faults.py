@@ -39,6 +39,22 @@ async def storage_closed(
 
 
 @fault
+async def storage_opened(stage: Stage) -> None:
+    """The account's network is open again."""
+    stage.cloud.world.open_firewall(stage.account)
+
+
+@fault
+async def account_in_other_subscription(stage: Stage) -> None:
+    """The account lies in a subscription in which the monitor has no rights."""
+    world = stage.cloud.world
+    stage.account.subscription_id = world.add_subscription("Contoso Data")
+    stage.account.id = world.resource_id(
+        "Microsoft.Storage/storageAccounts", stage.account.name, "data", stage.account.subscription_id
+    )
+
+
+@fault
 async def service_address_allowed(stage: Stage) -> None:
     """The firewall happens to allow the addresses that the registry service comes from."""
     stage.account.network.ip_rules.append(ADDRESSES[Origin.REGISTRY_SERVICE])

@@ -181,3 +181,21 @@ async def secret_dates(stage: Stage, *, expires_in_days: float | None = None, st
     assert version is not None
     version.expires = None if expires_in_days is None else now() + timedelta(days=expires_in_days)
     version.created = version.updated = now() - timedelta(days=stored_days_ago)
+
+
+@fault
+async def vault_in_other_subscription(stage: Stage) -> None:
+    """The vault lies in a subscription in which the monitor has no rights."""
+    stage.vault.subscription_id = stage.cloud.world.add_subscription("Contoso Security")
+    stage.vault.id = stage.cloud.world.resource_id(
+        "Microsoft.KeyVault/vaults", stage.vault.name, "security", stage.vault.subscription_id
+    )
+
+
+@fault
+async def monitor_may_not_read_secrets(stage: Stage) -> None:
+    """The monitor lost what let it read secrets' values."""
+    monitor = stage.cloud.world.monitor.id
+    if stage.vault.rbac:
+        stage.cloud.world.access.revoke(monitor, "Key Vault Secrets User")
+    stage.vault.access_policies = [policy for policy in stage.vault.access_policies if policy.object_id != monitor]
