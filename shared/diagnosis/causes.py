@@ -40,7 +40,7 @@ _STEPS_OF_SERVICE: Final[Mapping[Service, frozenset[Step]]] = {
 # Whatever service has refused: it was asked as the pipeline's identity.
 _NEEDED_BY_ALL: Final = frozenset({"ACRT209"})
 # These two name each other's storage access mode.
-_SAS_ONLY: Final = frozenset(rule_id for rule_id in CATALOGUE if rule_id.startswith(("ACRT30", "ACRT31", "ACRT20", "ACRT21")))
+_SAS_ONLY: Final = frozenset(i for i in CATALOGUE if i.startswith(("ACRT20", "ACRT21", "ACRT30", "ACRT31")))
 _IDENTITY_ONLY: Final = frozenset({"ACRT351"})
 _BOTH_MODES: Final = frozenset({"ACRT209"})
 _EXPORT_ONLY: Final = frozenset({"ACRT116", "ACRT403", "ACRT408", "ACRT601", "ACRT602", "ACRT605"})
