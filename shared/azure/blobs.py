@@ -33,7 +33,7 @@ class TokenAnswer:
     detail: str
 
 
-def blob_service(connection: Connection, host: str, *, retries: int = 1) -> BlobServiceClient:
+def blob_service(connection: Connection, host: str) -> BlobServiceClient:
     """A client for one account that answers or fails within the monitor's times."""
     return BlobServiceClient(
         f"https://{host}",
@@ -41,7 +41,7 @@ def blob_service(connection: Connection, host: str, *, retries: int = 1) -> Blob
         transport=connection.transport(),
         api_version=API_VERSION,
         audience=connection.cloud.storage_audience,
-        retry_policy=LinearRetry(backoff=1, retry_total=retries, random_jitter_range=0),
+        retry_policy=LinearRetry(backoff=1, retry_total=1, random_jitter_range=0),
         user_agent=f"acr-transfer-monitor/{MONITOR_VERSION}",
     )
 

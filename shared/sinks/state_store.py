@@ -13,21 +13,25 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
-from azure.core import MatchConditions
+from azure.core import AsyncPipelineClient, MatchConditions
 from azure.core.exceptions import HttpResponseError, ResourceExistsError
+from azure.core.pipeline.policies import AsyncBearerTokenCredentialPolicy, HeadersPolicy, UserAgentPolicy
+from azure.core.rest import AsyncHttpResponse, HttpRequest
 from azure.storage.blob import ContentSettings
 from azure.storage.blob.aio import ContainerClient
 
-from shared.azure.blobs import blob_service
-from shared.azure.connection import Connection
-from shared.azure.failures import asking, code_of
+from shared.azure.blobs import API_VERSION, blob_service
+from shared.azure.connection import BoundedRetry, Connection
+from shared.azure.failures import asking, code_of, for_status
 from shared.errors import NotStored, ServiceError
+from shared.version import MONITOR_VERSION
 
 Record = Mapping[str, Any]
 
 _JSON: Final = ContentSettings(content_type="application/json")
+_SERVICE: Final = "State store"
 _LABEL: Final = "label"
 _NOT_THERE: Final = frozenset({"BlobNotFound", "ContainerNotFound", "ResourceNotFound"})
 _CHANGED: Final = frozenset({"BlobAlreadyExists", "ConditionNotMet", "UnauthorizedBlobOverwrite"})
@@ -84,7 +88,7 @@ class BlobStateStore:
         self._host = parts.netloc
         self._container = parts.path.strip("/")
         self._client: ContainerClient | None = None
-        self._reader: ContainerClient | None = None
+        self._pipeline: AsyncPipelineClient[HttpRequest, AsyncHttpResponse] | None = None
         self.requests = 0
 
     async def create(self, key: str, record: Record, label: str = "") -> str | None:
@@ -93,19 +97,21 @@ class BlobStateStore:
 
     async def read(self, key: str) -> Stored | None:
         """See :class:`StateStore`."""
+        # Not the blob client's download: that is a stream, and one that is refused or broken off keeps its
+        # connection until it is collected. A record is small and is read in one piece.
+        request = HttpRequest("GET", f"https://{self._host}/{self._container}/{quote(key)}")
         async with self._storing(key, "read"):
-            try:
-                self.requests += 1
-                download = await self._downloads().download_blob(key)
-                record = json.loads(await download.readall())
-            except HttpResponseError as refusal:
-                _let_go(refusal)
-                if code_of(refusal) in _NOT_THERE:
-                    return None
-                raise
+            self.requests += 1
+            response = await self._reader().send_request(request)
+            code = response.headers.get("x-ms-error-code", "")
+            if code in _NOT_THERE:
+                return None
+            if response.status_code != 200:
+                raise for_status(_SERVICE, key, response.status_code, code, response.reason)
+            record = json.loads(response.text("utf-8"))
             if not isinstance(record, dict):
                 raise ValueError("the record is no JSON object")  # noqa: TRY004 - read as an unusable answer
-            return Stored(key, record, str(download.properties.etag))
+            return Stored(key, record, response.headers["etag"])
 
     async def replace(self, key: str, record: Record, etag: str, label: str = "") -> str | None:
         """See :class:`StateStore`."""
@@ -182,7 +188,7 @@ class BlobStateStore:
     async def _storing(self, key: str, what: str) -> AsyncIterator[None]:
         right = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/write"
         try:
-            async with asking("State store", f"{self._host}/{self._container}/{key}", right):
+            async with asking(_SERVICE, f"{self._host}/{self._container}/{key}", right):
                 yield
         except ServiceError as error:
             raise NotStored(f"the monitor's state could not be {_DONE[what]}: {error}") from None
@@ -192,19 +198,20 @@ class BlobStateStore:
             self._client = blob_service(self._connection, self._host).get_container_client(self._container)
         return self._client
 
-    def _downloads(self) -> ContainerClient:
-        """A client without retries: the SDK's retry of a download leaves the first answer's connection open."""
-        if self._reader is None:
-            service = blob_service(self._connection, self._host, retries=0)
-            self._reader = service.get_container_client(self._container)
-        return self._reader
-
-
-def _let_go(refusal: HttpResponseError) -> None:
-    """A download is a stream, and a stream that is refused keeps its connection until somebody lets go of it."""
-    answer: Any = getattr(refusal.response, "internal_response", None)
-    if answer is not None:
-        answer.close()
+    def _reader(self) -> AsyncPipelineClient[HttpRequest, AsyncHttpResponse]:
+        if self._pipeline is None:
+            connection = self._connection
+            self._pipeline = AsyncPipelineClient(
+                f"https://{self._host}",
+                transport=connection.transport(),
+                policies=[
+                    HeadersPolicy({"x-ms-version": API_VERSION}),
+                    UserAgentPolicy(f"acr-transfer-monitor/{MONITOR_VERSION}"),
+                    BoundedRetry(),
+                    AsyncBearerTokenCredentialPolicy(connection.credential, connection.cloud.storage_scope),
+                ],
+            )
+        return self._pipeline
 
 
 class MemoryStateStore:
