@@ -6,7 +6,7 @@ What each test wrote is searched for the secrets that its cloud has issued, see 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Generator
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -15,6 +15,7 @@ from tests.leaks import SecretsSeen, sections_of, written_by_the_product
 
 _SEEN: Final = pytest.StashKey[SecretsSeen]()
 _LEAKS: Final = pytest.StashKey[list[str]]()
+_SEARCHED: Final = pytest.StashKey[int]()
 
 
 @pytest.fixture(scope="session")
@@ -38,6 +39,7 @@ async def cloud(azurite: Azurite, request: pytest.FixtureRequest) -> AsyncIterat
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_SEEN] = SecretsSeen()
     config.stash[_LEAKS] = []
+    config.stash[_SEARCHED] = 0
 
 
 @pytest.hookimpl(wrapper=True)
@@ -54,14 +56,27 @@ def pytest_runtest_makereport(
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    leaks = session.config.stash[_LEAKS]
-    if leaks:
+    config = session.config
+    output = getattr(config, "workeroutput", None)
+    if output is not None:
+        # A worker of pytest-xdist: the main process says it, and fails.
+        output["secrets"], output["leaks"] = len(config.stash[_SEEN].secrets), config.stash[_LEAKS]
+    elif config.stash[_LEAKS]:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Gathers what a worker of pytest-xdist has found."""
+    output = getattr(node, "workeroutput", {})
+    node.config.stash[_SEARCHED] += int(output.get("secrets", 0))
+    node.config.stash[_LEAKS] += output.get("leaks", [])
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    seen, leaks = config.stash[_SEEN], config.stash[_LEAKS]
-    if seen.secrets:
-        terminalreporter.line(f"searched what was written for {len(seen.secrets)} secrets: {len(leaks)} tests leaked")
+    searched = len(config.stash[_SEEN].secrets) + config.stash[_SEARCHED]
+    leaks = config.stash[_LEAKS]
+    if searched:
+        terminalreporter.line(f"searched what was written for {searched} secrets: {len(leaks)} tests leaked")
     for leak in leaks:
         terminalreporter.line(f"LEAKED {leak}", red=True)
