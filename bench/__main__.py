@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from bench import arm_reads, hangs, imports, throughput
+from bench import arm_reads, diagnosis, hangs, imports, throughput
 
 
 def main() -> int:
@@ -15,6 +15,7 @@ def main() -> int:
     asyncio.run(_arm_reads(missed))
     _imports(missed)
     asyncio.run(_hangs(missed))
+    _diagnosis(missed)
     print()
     print("all marks met" if not missed else f"missed: {'; '.join(missed)}")
     return 1 if missed else 0
@@ -61,6 +62,13 @@ async def _hangs(missed: list[str]) -> None:
         print(f"    {hung.dependency:24}{hung.seconds:6.1f} s  {hung.became}")
         if hung.seconds >= 25:
             missed.append(f"{hung.dependency} hangs")
+
+
+def _diagnosis(missed: list[str]) -> None:
+    pace = diagnosis.measure()
+    print(f"(e) diagnoses per second in one process without I/O (message, token and rules): {pace:.0f}")
+    if pace < diagnosis.WANTED:
+        missed.append("diagnoses per second")
 
 
 if __name__ == "__main__":
