@@ -13,22 +13,31 @@ from typing import Final
 from shared.diagnosis.diagnose import diagnose_run
 from shared.evidence.message import read_message
 from shared.evidence.model import Evidence
+from shared.records.transfer import Direction
 from shared.sas_token import parse_sas_token
-from tests.rules.builders import evidence, run
+from tests.rules.builders import after_run
 
 COUNT: Final = 4_000
 WANTED: Final = 2_000
 
 _MESSAGES: Final = (
-    "Failed to access storage.  Service request failed.  Status: 403 (This request is not authorized to perform this "
-    "operation)\nRequestId:{0}",
-    "Service request failed.\nStatus: 403 (This request is not authorized to perform this operation using this "
-    "permission.)\nErrorCode: AuthorizationPermissionMismatch\n\nHeaders:\nx-ms-request-id: {0}",
-    "Failed to access storage. AuthenticationErrorDetail: Signature not valid in the specified time frame: Start "
-    "[Mon, 01 Jun 2026 10:00:00 GMT] - Expiry [Tue, 02 Jun 2026 10:00:00 GMT] - Current [Wed, 03 Jun 2026 10:00:00 "
-    "GMT] {0}",
-    "Failed to access key vault. The user, group or application 'appid={0};oid={0};iss=https://sts.windows.net/{0}/' "
-    "does not have secrets get permission on key vault 'contosovault;location=eastus'.",
+    (
+        "Failed to access storage.  Service request failed.  Status: 403 (This request is not authorized to perform this "
+        "operation)\nRequestId:{0}"
+    ),
+    (
+        "Service request failed.\nStatus: 403 (This request is not authorized to perform this operation using this "
+        "permission.)\nErrorCode: AuthorizationPermissionMismatch\n\nHeaders:\nx-ms-request-id: {0}"
+    ),
+    (
+        "Failed to access storage. AuthenticationErrorDetail: Signature not valid in the specified time frame: Start "
+        "[Mon, 01 Jun 2026 10:00:00 GMT] - Expiry [Tue, 02 Jun 2026 10:00:00 GMT] - Current [Wed, 03 Jun 2026 10:00:00 "
+        "GMT] {0}"
+    ),
+    (
+        "Failed to access key vault. The user, group or application 'appid={0};oid={0};iss=https://sts.windows.net/{0}/' "
+        "does not have secrets get permission on key vault 'contosovault;location=eastus'."
+    ),
     "403 Forbidden {0}",
     'MANIFEST_UNKNOWN: manifest tagged by "v1" is not found {0}',
     "something that nobody has seen before {0}",
@@ -38,7 +47,7 @@ _MESSAGES: Final = (
 def measure() -> float:
     """Diagnoses per second. Every message and every token is another one, so that nothing is remembered."""
     cases = [_case(number, message) for number, message in zip(range(COUNT), itertools.cycle(_MESSAGES), strict=False)]
-    healthy = evidence(run=run())
+    healthy = after_run(Direction.EXPORT)
     began = time.perf_counter()
     for message, token in cases:
         diagnose_run(_evidence(healthy, message, token))
