@@ -24,6 +24,8 @@ from shared.rules.model import (
 from shared.rules.sas import token_name, without_token
 from shared.sas_token import SasKind, SasToken
 
+# Some organisations' policies want a range in every token, and get one that holds all addresses.
+_EVERYWHERE: Final = "0.0.0.0-255.255.255.255"
 _RESOURCE_TYPES: Final = {"s": "Service", "c": "Container", "o": "Object"}
 
 
@@ -165,7 +167,7 @@ def sas_ip_restricted(evidence: Evidence) -> Verdict:
     if not isinstance(token, SasToken):
         return without_token(token)
     refused = _answer(evidence) == "AuthorizationSourceIPMismatch"
-    if token.ip_range or refused:
+    if refused or (token.ip_range and token.ip_range != _EVERYWHERE):
         sure = Confidence.CONFIRMED if refused else Confidence.LIKELY
         return failed(confidence=sure, ipRange=token.ip_range)
     return passed()
