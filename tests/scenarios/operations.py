@@ -85,9 +85,10 @@ def vocabulary() -> dict[str, Function]:
 
 def _load_all() -> None:
     """Entering the operations here and not at the top keeps their modules free to import this one."""
-    import tests.scenarios.actions
+    import tests.scenarios.blob_actions
     import tests.scenarios.blob_faults
     import tests.scenarios.pipeline_faults
+    import tests.scenarios.run_actions
     import tests.scenarios.storage_faults
     import tests.scenarios.token_faults
     import tests.scenarios.vault_faults  # noqa: F401

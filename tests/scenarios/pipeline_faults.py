@@ -11,6 +11,7 @@ from localcloud.service import Fault, Origin, Reset, Status
 from localcloud.world import GIB, IdentityKind, RoleDefinition, foreign_layer, image, layer
 from localcloud.world.behaviour import PIPELINE_API_VERSIONS
 from localcloud.world.clock import now
+from localcloud.world.registries import index
 from localcloud.world.world import OPERATOR_ROLES
 from tests.scenarios.operations import fault
 from tests.scenarios.stage import Stage
@@ -98,13 +99,22 @@ async def push(
     foreign: Literal["", "pushed", "not pushed"] = "",
     to: Literal["source", "target"] = "source",
 ) -> None:
-    """An image in a registry, with a layer of a claimed size or one that lives elsewhere."""
+    """An image in a registry; with a layer of a claimed size, or one that lives elsewhere, it is another image."""
+    registry = stage.transfer.source if to == "source" else stage.transfer.target
     size = int(layer_gib * GIB) or layer_bytes or None
+    if size is None and not foreign:
+        registry.push(artifact)
+        return
     layers = [layer(f"layer of {artifact}", size=size)]
     if foreign:
         layers.append(foreign_layer(artifact, pushed=foreign == "pushed"))
-    registry = stage.transfer.source if to == "source" else stage.transfer.target
     registry.push(artifact, image(artifact, *layers))
+
+
+@fault
+async def push_index(stage: Stage, *, artifact: str) -> None:
+    """An index over images for two platforms."""
+    stage.transfer.source.push(artifact, index(image(f"{artifact} amd64"), image(f"{artifact} arm64")))
 
 
 @fault

@@ -39,6 +39,21 @@ async def storage_closed(
 
 
 @fault
+async def storage_rules_without_effect(stage: Stage) -> None:
+    """The account lists addresses, but lets everybody in by default."""
+    stage.account.network.ip_rules = ["192.0.2.0/24"]
+    stage.account.network.bypass = "None"
+    stage.account.network.public_network_access = None
+
+
+@fault
+async def import_reads_exports(stage: Stage) -> None:
+    """The import pipeline reads the container that the export writes."""
+    stage.transfer.import_pipeline.container_url = stage.transfer.export_pipeline.container_url
+    stage.cloud.world.grant_storage(stage.transfer.export_account, stage.transfer.import_pipeline)
+
+
+@fault
 async def storage_opened(stage: Stage) -> None:
     """The account's network is open again."""
     stage.cloud.world.open_firewall(stage.account)

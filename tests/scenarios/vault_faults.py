@@ -21,6 +21,13 @@ async def forget_policy(stage: Stage) -> None:
 
 
 @fault
+async def other_policy_forgotten(stage: Stage) -> None:
+    """Nobody gave the identity of the other direction's pipeline Get on secrets."""
+    other = stage.transfer.import_pipeline if stage.exports else stage.transfer.export_pipeline
+    stage.cloud.world.revoke_secret_get(stage.vault, other)
+
+
+@fault
 async def policy(stage: Stage, *, to: str = "pipeline", secrets: list[str], other_tenant: bool = False) -> None:
     """An access policy for the pipeline's identity, or for somebody else by any other name."""
     who = stage.identity if to == "pipeline" else stage.principal(to)
@@ -91,6 +98,14 @@ async def vault_closed(
         network.close()
     else:
         network.public_network_access = "Disabled"
+
+
+@fault
+async def vault_rules_without_effect(stage: Stage) -> None:
+    """The vault lists addresses and trusts no services, but lets everybody in by default."""
+    stage.vault.network.ip_rules = ["192.0.2.0/24"]
+    stage.vault.network.bypass = "None"
+    stage.vault.network.public_network_access = None
 
 
 @fault
@@ -175,11 +190,18 @@ async def secret_uri(stage: Stage, *, uri: str) -> None:
 
 
 @fault
-async def secret_dates(stage: Stage, *, expires_in_days: float | None = None, stored_days_ago: float = 0) -> None:
+async def secret_dates(
+    stage: Stage,
+    *,
+    expires_in_days: float | None = None,
+    starts_in_days: float | None = None,
+    stored_days_ago: float = 0,
+) -> None:
     """The newest version's dates; without an expiry it has none. What it holds stays as it is."""
     version = stage.vault.secret(stage.secret)
     assert version is not None
     version.expires = None if expires_in_days is None else now() + timedelta(days=expires_in_days)
+    version.not_before = None if starts_in_days is None else now() + timedelta(days=starts_in_days)
     version.created = version.updated = now() - timedelta(days=stored_days_ago)
 
 
