@@ -22,8 +22,8 @@ WANTED: Final = 2_000
 
 _MESSAGES: Final = (
     (
-        "Failed to access storage.  Service request failed.  Status: 403 (This request is not authorized to perform this "
-        "operation)\nRequestId:{0}"
+        "Failed to access storage.  Service request failed.  Status: 403 (This request is not authorized to perform "
+        "this operation)\nRequestId:{0}"
     ),
     (
         "Service request failed.\nStatus: 403 (This request is not authorized to perform this operation using this "
@@ -35,7 +35,7 @@ _MESSAGES: Final = (
         "GMT] {0}"
     ),
     (
-        "Failed to access key vault. The user, group or application 'appid={0};oid={0};iss=https://sts.windows.net/{0}/' "
+        "Failed to access key vault. The user, group or application 'appid={0};oid={0};iss=https://sts.windows.net/' "
         "does not have secrets get permission on key vault 'contosovault;location=eastus'."
     ),
     "403 Forbidden {0}",
