@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import pytest
 from aiohttp import web
+from azure.storage.blob.aio import LinearRetry
 
 from localcloud import LocalCloud
 from localcloud.ingestion import LogsIngestion
@@ -21,7 +22,7 @@ from localcloud.scenario import Scenario, transfer_between
 from localcloud.service import Fault, FaultAction, Origin
 from localcloud.topic import AlertTopic
 from shared import runtime
-from shared.azure import failures
+from shared.azure import blobs, failures
 from shared.events import read_event
 from shared.monitor import Monitor
 from shared.recorder import Recorded
@@ -66,6 +67,16 @@ def _of_sweeps_pipeline_look(row: Row) -> bool:
     return (
         row["TriggeredBy"] == "Sweep" and about_pipeline and row["Role"] != "RootCause" and row["State"] != "Resolved"
     )
+
+
+@pytest.fixture
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Storage is asked again at once instead of after a second."""
+
+    def at_once(**options: Any) -> LinearRetry:
+        return LinearRetry(**options | {"backoff": 0})
+
+    monkeypatch.setattr(blobs, "LinearRetry", at_once)
 
 
 @dataclass
@@ -202,7 +213,7 @@ class _opened:  # noqa: N801 - used as the function that it replaces
 
 @pytest.fixture
 async def corridor(
-    cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, no_pauses: None
 ) -> AsyncIterator[Corridor]:
     """A world that works, and a monitor that watches it."""
     caplog.set_level(logging.DEBUG)

@@ -49,25 +49,29 @@ async def written(corridor: Corridor, caplog: pytest.LogCaptureFixture) -> str:
     return json.dumps([corridor.ingestion.rows, corridor.alerts, await corridor.state()], ensure_ascii=False) + log
 
 
-@pytest.mark.parametrize("name", RUN_FILES)
 @pytest.mark.parametrize("ends", ["failed", "gone", "not-over", "denied"])
 async def test_nothing_of_the_caller_is_repeated(
-    corridor: Corridor, caplog: pytest.LogCaptureFixture, name: str, ends: str
+    corridor: Corridor, caplog: pytest.LogCaptureFixture, ends: str
 ) -> None:
-    told = await corridor.failed_export("transfer01")
-    if ends == "gone":
-        await corridor.cloud.delete_run(corridor.scenario.source, "transfer01")
-    if ends == "not-over":
-        corridor.scenario.source.runs["transfer01"].provisioning_state = "Creating"
-        corridor.scenario.source.runs["transfer01"].response["status"] = "Running"
-    if ends == "denied":
-        corridor.break_down("arm", Status(403, body='{"error":{"code":"AuthorizationFailed"}}'), "/pipelineruns/")
-    raw = corridor.file(name)
-    await corridor.run_event(raw)
-    await corridor.run_event(told)
+    hidden = set(corridor.cloud.world.personal_data)
+    for number, name in enumerate(RUN_FILES):
+        run = f"transfer{number:02}"
+        told = await corridor.failed_export(run)
+        if ends == "gone":
+            await corridor.cloud.delete_run(corridor.scenario.source, run)
+        if ends == "not-over":
+            corridor.scenario.source.runs[run].provisioning_state = "Creating"
+            corridor.scenario.source.runs[run].response["status"] = "Running"
+        if ends == "denied":
+            corridor.break_down("arm", Status(403, body='{"error":{"code":"AuthorizationFailed"}}'), "/pipelineruns/")
+        raw = corridor.file(name, run)
+        hidden |= personal(raw)
+        await corridor.run_event(raw)
+        await corridor.run_event(told)
     await corridor.sweep()
     out = await written(corridor, caplog)
-    for secret in personal(raw) | corridor.cloud.world.personal_data:
+    assert ends == "not-over" or len(corridor.rows) >= len(RUN_FILES)
+    for secret in hidden:
         assert secret not in out
 
 

@@ -22,7 +22,7 @@ URL: Final = "https://monitorstate.blob.core.windows.net/acr-transfer-monitor"
 
 
 @pytest.fixture
-async def blobs(cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[BlobStateStore]:
+async def blobs(cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch, no_pauses: None) -> AsyncIterator[BlobStateStore]:
     """The store over Azurite; its container is not there yet."""
     for name in ("IDENTITY_ENDPOINT", "IDENTITY_HEADER"):
         monkeypatch.setenv(name, cloud.environment[name])
