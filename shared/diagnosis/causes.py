@@ -39,6 +39,7 @@ _STEPS_OF_SERVICE: Final[Mapping[Service, frozenset[Step]]] = {
 }
 # Whatever service has refused: it was asked as the pipeline's identity.
 _NEEDED_BY_ALL: Final = frozenset({"ACRT209"})
+_IN_ORDER: Final = tuple(sorted(CATALOGUE.values(), key=lambda rule: (rule.step, rule.id)))
 # These two name each other's storage access mode.
 _SAS_ONLY: Final = frozenset(i for i in CATALOGUE if i.startswith(("ACRT20", "ACRT21", "ACRT30", "ACRT31")))
 _IDENTITY_ONLY: Final = frozenset({"ACRT351"})
@@ -126,7 +127,8 @@ def _broken(verdicts: Mapping[str, Verdict]) -> list[Rule]:
 
 def in_order_of_use(rule_ids: Iterable[str]) -> list[Rule]:
     """The rules in the order in which the service takes its steps, by id within a step."""
-    return sorted((CATALOGUE[rule_id] for rule_id in rule_ids), key=lambda rule: (rule.step, rule.id))
+    wanted = frozenset(rule_ids)
+    return [rule for rule in _IN_ORDER if rule.id in wanted]
 
 
 def ruled_out(verdicts: Mapping[str, Verdict]) -> list[str]:
