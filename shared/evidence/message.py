@@ -2,11 +2,12 @@
 
 A message is ACR's own sentence around what another service said: .NET exception text, XML, JSON, with line
 breaks where somebody put them, cut off where somebody stopped. So nothing is parsed as a whole; codes and
-phrases are looked for wherever they stand (:mod:`shared.evidence.phrases`).
+phrases are looked for wherever they stand (:mod:`shared.evidence.phrases`), once escapes are undone.
 """
 
 from __future__ import annotations
 
+import html
 import re
 from dataclasses import dataclass
 from datetime import datetime
@@ -74,6 +75,9 @@ _START, _EXPIRY, _CURRENT = (
 _OUTSIDE_TIME_FRAME: Final = re.compile(
     r"signature\s{1,5}not\s{1,5}valid\s{1,5}in\s{1,5}the\s{1,5}specified\s{1,5}time", re.IGNORECASE
 )
+# Backslashes double with each level, so any number of them is one.
+_JSON_ESCAPE: Final = re.compile(r"\\{1,64}(?:u([0-9a-f]{4})|([\"'/])|[nrt])", re.IGNORECASE)
+_DEEPEST: Final = 4
 _HOST: Final = re.compile(
     r"\b([a-z0-9][a-z0-9-]{1,62}\.(?:blob\.|vault\.|vaultcore\.)[a-z0-9.-]{3,80}[a-z0-9])", re.IGNORECASE
 )
@@ -95,6 +99,7 @@ def _read(message: str) -> MessageReading:
     text = (
         whole if len(whole) <= _LONGEST_READ else f"{whole[: _LONGEST_READ * 3 // 4]}\n{whole[-_LONGEST_READ // 4 :]}"
     )
+    text = _unescaped(text)
     statuses = tuple(dict.fromkeys(int(first or second) for first, second in _STATUS.findall(text)))
     lowered = text.lower()
     host = _first(_HOST, text).lower() if ".blob." in lowered or ".vault" in lowered else ""
@@ -108,6 +113,27 @@ def _read(message: str) -> MessageReading:
 
 
 _read_again: Final = lru_cache(maxsize=1_024)(_read)
+
+
+def _unescaped(text: str) -> str:
+    """The text out of the JSON and XML that it has travelled in, each of which may have escaped the other's."""
+    plain = text
+    for _ in range(_DEEPEST):
+        before = plain
+        if "\\" in plain:
+            plain = _JSON_ESCAPE.sub(_meant, plain)
+        if "&" in plain:
+            plain = html.unescape(plain)
+        if plain == before:
+            break
+    return plain if plain == text else redact(plain)
+
+
+def _meant(escape: re.Match[str]) -> str:
+    code, sign = escape.groups()
+    character = chr(int(code, 16)) if code else sign or "\n"
+    # Half of a character beyond the basic plane, or a control character: neither belongs to any phrase.
+    return character if character.isprintable() else "\n"
 
 
 def _first(pattern: re.Pattern[str], text: str) -> str:
