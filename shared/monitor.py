@@ -146,6 +146,8 @@ class Monitor:
         try:
             diagnosis = diagnose_run(await self.gatherer.run(run))
             recorded = await self.recorder.record([diagnosis], occasion, claim.began)
+            if claim.earlier is not None:
+                recorded = await self.recorder.take_back(claim.earlier.root_cause, recorded, diagnosis.evidence.now)
             await self.marks.finish(
                 claim, run, complete=not _passing_gaps(diagnosis), root_cause=_remembered(diagnosis, recorded)
             )

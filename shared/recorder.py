@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from shared.diagnosis.diagnose import Diagnosis, Role
 from shared.evidence.model import Look
@@ -14,7 +14,7 @@ from shared.findings.finding import Finding, Row, State
 from shared.mutes import apply_mutes, muted_by
 from shared.rules.model import Confidence, Outcome, Severity
 from shared.settings import Mute
-from shared.sinks.conditions import Conditions, Telling, Told
+from shared.sinks.conditions import Conditions, Telling, Told, resolved_row, telling_of
 from shared.sinks.logs import FindingLog
 
 # Its condition is the run's own mark, which stands in the state store anyway.
@@ -67,6 +67,24 @@ class Recorder:
     async def write_rows(self, rows: Sequence[Row]) -> None:
         """Stores rows that were findings before: resolved, or heard of again."""
         await self._log.write_rows(rows)
+
+    async def take_back(self, root_cause: Mapping[str, Any], recorded: Recorded, moment: datetime) -> Recorded:
+        """Writes a run's earlier root cause once more, as resolved, if the later look no longer finds it.
+
+        What another run has opened is left alone: that run may have it still.
+        """
+        key, finding = str(root_cause.get("findingKey") or ""), str(root_cause.get("findingId") or "")
+        if not finding or any(found.finding_id == finding for found in recorded.findings):
+            return recorded
+        stored = await self._conditions.opened_by(key, finding)
+        if stored is None:
+            return recorded
+        row = resolved_row(stored.record, moment, "a later look at the run names another cause")
+        await self.write_rows([row])
+        told = telling_of(stored.record) is Telling.PUBLISHED
+        alerts = await self._conditions.publish_resolved([row] if told else [])
+        await self._conditions.close(stored)
+        return replace(recorded, alerts=(*recorded.alerts, *alerts))
 
     def _told(self, finding: Finding, tell: bool) -> Told:
         if finding.state is State.MUTED:

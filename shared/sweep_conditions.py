@@ -14,8 +14,8 @@ from shared.errors import NotStored
 from shared.findings.finding import Row, State
 from shared.monitor import Monitor
 from shared.rules.catalogue import CATALOGUE
-from shared.rules.model import Outcome, Subject
-from shared.sinks.conditions import TOLD_LATER_AFTER, Condition, Telling, row_of
+from shared.rules.model import Subject
+from shared.sinks.conditions import TOLD_LATER_AFTER, Condition, Telling, resolved_row, row_of
 from shared.sinks.state_store import Stored
 from shared.sweep_facts import SweepFacts
 from shared.sweep_reach import is_about_artifacts
@@ -46,7 +46,7 @@ class ConditionSweep:
                 continue
             why = resolved_because(stored.record, condition.finding_key, self._facts)
             if why:
-                gone.append((stored, self._resolved_row(stored, why)))
+                gone.append((stored, resolved_row(stored.record, self._now, why)))
             elif condition.telling is Telling.MUTED:
                 tell += await self._unmuted(stored)
             elif condition.telling in {Telling.PENDING, Telling.LATER}:
@@ -99,17 +99,6 @@ class ConditionSweep:
         for stored, _ in gone:
             await self._monitor.conditions.close(stored)
         self.resolved += len(gone)
-
-    def _resolved_row(self, stored: Stored, why: str) -> Row:
-        row = row_of(stored.record)
-        evidence = row.get("Evidence")
-        return {
-            **row,
-            "TimeGenerated": iso(self._now),
-            "State": str(State.RESOLVED),
-            "Outcome": str(Outcome.PASS),
-            "Evidence": {**(evidence if isinstance(evidence, Mapping) else {}), "resolvedBecause": why},
-        }
 
 
 def resolved_because(record: Mapping[str, Any], key: str, facts: SweepFacts) -> str:

@@ -25,7 +25,8 @@ from enum import StrEnum
 from typing import Any, Final
 
 from shared.errors import NotStored
-from shared.findings.finding import Finding, Row
+from shared.findings.finding import Finding, Row, State
+from shared.rules.model import Outcome
 from shared.sinks.alerts import Alert, AlertKind, AlertSink
 from shared.sinks.state_store import Entry, StateStore, Stored
 from shared.times import iso, parse_time
@@ -168,6 +169,11 @@ class Conditions:
         """The whole record of a condition."""
         return await self._store.read(condition.entry.key)
 
+    async def opened_by(self, finding_key: str, finding_id: str) -> Stored | None:
+        """The record of an open condition, if it was this finding that opened it."""
+        stored = await self._store.read(condition_key(finding_key))
+        return stored if stored is not None and row_of(stored.record).get("FindingId") == finding_id else None
+
     async def publish_resolved(self, rows: Sequence[Row]) -> list[str]:
         """Tells that conditions are gone. Raises :class:`~shared.errors.NotStored` if the topic is down."""
         if not rows or self._sink is None:
@@ -198,6 +204,19 @@ def row_of(record: Mapping[str, Any]) -> Row:
     """The row with which the condition opened."""
     row = record.get("row")
     return dict(row) if isinstance(row, Mapping) else {}
+
+
+def resolved_row(record: Mapping[str, Any], moment: datetime, why: str) -> Row:
+    """The row that says of a condition that it is gone."""
+    row = row_of(record)
+    evidence = row.get("Evidence")
+    return {
+        **row,
+        "TimeGenerated": iso(moment),
+        "State": str(State.RESOLVED),
+        "Outcome": str(Outcome.PASS),
+        "Evidence": {**(evidence if isinstance(evidence, Mapping) else {}), "resolvedBecause": why},
+    }
 
 
 def telling_of(record: Mapping[str, Any]) -> Telling:

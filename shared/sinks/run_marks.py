@@ -183,6 +183,8 @@ class RunMarks:
     async def release(self, claim: Claim, run: PipelineRun) -> None:
         """Gives the claim back, so that the redelivered event need not wait for it to expire."""
         record = _record(run, MarkState.PENDING, claim.began, claim.first_seen)
+        # What an earlier look has told is still to be taken back if the next one finds another cause.
+        record["rootCause"] = dict(claim.earlier.root_cause) if claim.earlier else {}
         await self._store.replace(claim.key, record, claim.etag, _label(record))
 
     async def resolve(self, run: PipelineRun) -> bool:
