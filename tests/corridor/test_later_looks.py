@@ -1,0 +1,145 @@
+"""A later look at a run knows more than the first: what it changes, and how long it is tried."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from localcloud.service import LoseAnswer, Status
+from localcloud.world import MessageStyle
+from shared import sweep_runs
+from shared.errors import NotStored
+from shared.times import parse_time
+from tests.corridor.conftest import Corridor, Raw, Row
+
+
+async def half_known(corridor: Corridor, run: str = "transfer01") -> Raw:
+    """A run that failed with a bare 403 on a firewall that can't be looked at for now."""
+    corridor.cloud.world.behaviour.message_style = MessageStyle.BARE
+    corridor.cloud.world.close_firewall(corridor.scenario.export_account)
+    raw = await corridor.export(run)
+    corridor.break_down("arm", Status(500), "/microsoft.storage/")
+    await corridor.run_event(raw)
+    corridor.heal()
+    return raw
+
+
+def latest(rows: list[Row]) -> dict[str, Row]:
+    """What a query shows: the last row of each occurrence."""
+    return {row["FindingId"]: row for row in rows}
+
+
+async def test_a_cause_that_a_later_look_does_not_find_is_taken_back(corridor: Corridor) -> None:
+    await half_known(corridor)
+    assert [row["RuleId"] for row in corridor.root_causes()] == ["ACRT199"]
+    [first] = corridor.root_causes()
+    await corridor.sweep()
+    causes = {row["RuleId"]: row for row in latest(corridor.rows).values() if row["Role"] == "RootCause"}
+    assert {rule: row["State"] for rule, row in causes.items()} == {"ACRT199": "Resolved", "ACRT405": "Open"}
+    gone = causes["ACRT199"]
+    assert (gone["FindingId"], gone["FindingKey"]) == (first["FindingId"], first["FindingKey"])
+    assert gone["Outcome"] == "Pass"
+    assert moment_of(gone) > moment_of(first)
+    told = [(alert["type"].rpartition(".")[2], alert["data"]["RuleId"]) for alert in corridor.alerts]
+    assert told == [("Opened", "ACRT199"), ("Opened", "ACRT405"), ("Resolved", "ACRT199")]
+    assert len({alert["id"] for alert in corridor.alerts}) == 3
+    open_ones = {record["ruleId"] for record in (await corridor.state("conditions/")).values()}
+    assert "ACRT199" not in open_ones
+    assert "ACRT405" in open_ones
+    assert await corridor.run_states() == ["done"]
+    before = len(corridor.rows)
+    await corridor.sweep()
+    assert not [row for row in corridor.rows[before:] if row["Role"] == "RootCause"]
+
+
+def moment_of(row: Row) -> datetime:
+    """When a row was written."""
+    moment = parse_time(row["TimeGenerated"])
+    assert moment is not None
+    return moment
+
+
+@pytest.mark.parametrize("service", ["ingestion", "topic"])
+async def test_taking_back_is_tried_again_when_it_can_not_be_written(corridor: Corridor, service: str) -> None:
+    raw = await half_known(corridor)
+    # The first upload of the second look is taken, the one that takes the cause back is not.
+    answers = iter([False, True, True, True])
+    fault = corridor.break_down(service, Status(403))
+    fault.match = lambda _request: next(answers, False)
+    with pytest.raises(NotStored):
+        await corridor.run_event(raw)
+    corridor.heal()
+    await corridor.run_event(raw)
+    causes = {row["RuleId"]: row for row in latest(corridor.rows).values() if row["Role"] == "RootCause"}
+    assert {rule: row["State"] for rule, row in causes.items()} == {"ACRT199": "Resolved", "ACRT405": "Open"}
+    resolved = [alert for alert in corridor.alerts if alert["type"].endswith("Resolved")]
+    assert len({alert["id"] for alert in resolved}) == 1
+
+
+async def test_a_cause_that_stays_is_not_taken_back(corridor: Corridor) -> None:
+    raw = await corridor.failed_export("transfer01")
+    corridor.break_down("arm", Status(500), "/microsoft.storage/")
+    await corridor.run_event(raw)
+    corridor.heal()
+    await corridor.sweep()
+    assert {row["RuleId"] for row in corridor.root_causes()} == {"ACRT201"}
+    assert {row["State"] for row in corridor.root_causes()} == {"Open"}
+    assert [alert["type"].rpartition(".")[2] for alert in corridor.alerts] == ["Opened"]
+
+
+async def test_an_open_diagnosis_is_tried_for_a_day(corridor: Corridor, monkeypatch: pytest.MonkeyPatch) -> None:
+    await half_known(corridor)
+    before = len(corridor.rows)
+    monkeypatch.setattr(sweep_runs, "OPEN_FOR", timedelta(0))
+    await corridor.sweep()
+    assert await corridor.run_states() == ["open"]
+    assert [row for row in corridor.rows[before:] if row["Role"] == "RootCause"] == []
+    monkeypatch.setattr(sweep_runs, "OPEN_FOR", timedelta(days=1))
+    await corridor.sweep()
+    assert await corridor.run_states() == ["done"]
+
+
+async def test_a_redelivery_completes_what_was_left_open(corridor: Corridor) -> None:
+    raw = await half_known(corridor)
+    await corridor.run_event(raw)
+    assert [row["RuleId"] for row in corridor.root_causes() if row["State"] == "Open"] == ["ACRT199", "ACRT405"]
+    assert corridor.root_causes()[-1]["State"] == "Resolved"
+    assert await corridor.run_states() == ["done"]
+
+
+async def test_runs_from_long_before_the_monitor_are_left_alone(corridor: Corridor) -> None:
+    scenario = corridor.scenario
+    for name, hours in (("old01", 25), ("young01", 23)):
+        await corridor.failed_export(name)
+        run = scenario.source.runs[name]
+        age = timedelta(hours=hours)
+        run.response["startTime"] = moved(run.response["startTime"], age)
+        run.response["finishTime"] = moved(run.response["finishTime"], age)
+    await corridor.sweep()
+    assert {row["RunName"] for row in corridor.root_causes()} == {"young01"}
+    # An event about an old one is an event all the same.
+    await corridor.run_event(corridor.told("old01"))
+    assert {row["RunName"] for row in corridor.root_causes()} == {"young01", "old01"}
+
+
+def moved(moment: Any, age: timedelta) -> str:
+    """The same moment, so much earlier."""
+    parsed = parse_time(moment)
+    assert parsed is not None
+    return (parsed - age).isoformat()
+
+
+async def test_a_claim_whose_answer_is_lost_expires_and_the_run_is_diagnosed(
+    corridor: Corridor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from shared.sinks import run_marks
+
+    raw = await corridor.failed_export("transfer01")
+    monkeypatch.setattr(run_marks, "CLAIM_LASTS", timedelta(seconds=-1))
+    fault = corridor.break_down("storage", LoseAnswer(), "/acr-transfer-monitor/runs/", method="PUT", times=1)
+    await corridor.run_event(raw)
+    assert fault.hits == 1
+    assert corridor.rules == ["ACRT201", "ACRT101"]
+    assert await corridor.run_states() == ["done"]
