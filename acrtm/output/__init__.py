@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 FORMATS: Final = {
     "table": ("acrtm.output.text", "TextWriter"),
     "json": ("acrtm.output.document", "JsonWriter"),
+    "sarif": ("acrtm.output.sarif", "SarifWriter"),
+    "ocsf": ("acrtm.output.ocsf", "OcsfWriter"),
 }
 DEFAULT_FORMAT: Final = "table"
 

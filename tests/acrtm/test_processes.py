@@ -89,7 +89,7 @@ def test_the_shell_completes_commands_and_rules(plain: Path) -> None:
 
     assert "check-blob" in completed("acrtm ch", 1)
     assert completed("acrtm explain ACRT30", 2) == [f"ACRT30{n}" for n in range(1, 10)]
-    assert completed("acrtm rules --output ", 3) == ["table", "json"]
+    assert completed("acrtm rules --output ", 3) == ["table", "json", "sarif", "ocsf"]
 
 
 def test_a_terminal_that_knows_no_unicode_gets_an_answer(plain: Path) -> None:
