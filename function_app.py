@@ -9,9 +9,11 @@ import os
 
 import azure.functions as func
 
+from shared import log_redaction
 from shared.runtime import monitor_of
 from shared.settings import read_settings
 
+log_redaction.install()
 settings = read_settings(os.environ)
 app = func.FunctionApp()
 
@@ -21,7 +23,8 @@ async def pipeline_run_completed(event: func.EventGridEvent) -> None:
     """A pipeline run was written: read it, diagnose it, store findings, raise alerts."""
     from shared.events import read_delivery
 
-    await monitor_of(settings).run_event(read_delivery(event))
+    with log_redaction.errors_without_secrets():
+        await monitor_of(settings).run_event(read_delivery(event))
 
 
 @app.event_grid_trigger(arg_name="event")
@@ -29,7 +32,8 @@ async def transfer_blob_created(event: func.EventGridEvent) -> None:
     """A blob has landed: verify what its import will need, and remember that one is expected."""
     from shared.events import read_delivery
 
-    await monitor_of(settings).blob_event(read_delivery(event))
+    with log_redaction.errors_without_secrets():
+        await monitor_of(settings).blob_event(read_delivery(event))
 
 
 @app.timer_trigger(arg_name="timer", schedule=settings.sweep_schedule, use_monitor=True)
@@ -37,4 +41,5 @@ async def sweep(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the worker 
     """Finds what no event told, and writes the heartbeat."""
     from shared.sweep import Sweep
 
-    await Sweep(monitor_of(settings)).run()
+    with log_redaction.errors_without_secrets():
+        await Sweep(monitor_of(settings)).run()

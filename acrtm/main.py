@@ -186,7 +186,14 @@ def demo() -> int:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line and gives its exit code. No error leaves it as a traceback."""
+    from shared.log_redaction import installed
+
     survive_any_encoding()
+    with installed():
+        return _run(arguments)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         code = typer.main.get_command(app).main(

@@ -74,6 +74,14 @@ class Settings:
     expiry_warning: timedelta = timedelta(days=14)
     mutes: tuple[Mute, ...] = ()
 
+    def __repr__(self) -> str:
+        # Never whole: a log line is no place for other people's resource ids, reasons and endpoints.
+        return (
+            f"Settings(registries={len(self.registries)}, subscriptions={len(self.subscriptions)}, "
+            f"cloud={self.cloud.name}, sas_inspection={self.sas_inspection}, "
+            f"acr_api_version={self.acr_api_version}, mutes={len(self.mutes)})"
+        )
+
     def monitors(self, registry_id: str) -> bool:
         """Whether the registry is one that ``MONITORED_REGISTRIES`` names, by its id or its subscription."""
         wanted = registry_id.lower()
