@@ -15,7 +15,7 @@ from shared.findings.finding import Row, State
 from shared.monitor import Monitor
 from shared.rules.catalogue import CATALOGUE
 from shared.rules.model import Subject
-from shared.sinks.conditions import TOLD_LATER_AFTER, Condition, Telling, resolved_row, row_of
+from shared.sinks.conditions import TOLD_LATER_AFTER, Condition, Telling, is_orphaned, resolved_row, row_of
 from shared.sinks.state_store import Stored
 from shared.sweep_facts import SweepFacts
 from shared.sweep_reach import is_about_artifacts
@@ -41,31 +41,35 @@ class ConditionSweep:
         gone: list[tuple[Stored, Row]] = []
         tell: list[Stored] = []
         for condition in (await conditions.everything())[:_AT_MOST]:
-            stored = await self._wanted(condition)
+            due = self._is_due(condition)
+            if not due and not self._may_be_gone(condition):
+                continue
+            stored = await conditions.read(condition)
             if stored is None:
                 continue
             why = resolved_because(stored.record, condition.finding_key, self._facts)
             if why:
                 gone.append((stored, resolved_row(stored.record, self._now, why)))
-            elif condition.telling is Telling.MUTED:
+            elif due and condition.telling is Telling.MUTED:
                 tell += await self._unmuted(stored)
-            elif condition.telling in {Telling.PENDING, Telling.LATER}:
+            elif due:
                 tell.append(stored)
         await self._resolve(gone)
         self.published += await conditions.publish(tell)
 
-    async def _wanted(self, condition: Condition) -> Stored | None:
-        """The record, if anything may have to be done about it."""
-        overdue = condition.opened_at is None or self._now - condition.opened_at >= TOLD_LATER_AFTER
-        unmuted = condition.muted_until is not None and condition.muted_until <= self._now
-        due = {
-            Telling.PENDING: True,
-            Telling.LATER: overdue,
-            Telling.MUTED: unmuted,
-        }.get(condition.telling, False)
-        if due or self._may_be_gone(condition):
-            return await self._monitor.conditions.read(condition)
-        return None
+    def _is_due(self, condition: Condition) -> bool:
+        """Whether it is time to tell of it, or to hear of it again."""
+        opened = condition.opened_at
+        match condition.telling:
+            case Telling.PENDING:
+                # Whoever opened it a moment ago is about to tell it.
+                return is_orphaned(opened, self._now)
+            case Telling.LATER:
+                return opened is None or self._now - opened >= TOLD_LATER_AFTER
+            case Telling.MUTED:
+                return condition.muted_until is not None and condition.muted_until <= self._now
+            case _:
+                return False
 
     def _may_be_gone(self, condition: Condition) -> bool:
         facts = self._facts

@@ -79,6 +79,11 @@ class Condition:
         return self.entry.key.removeprefix(PREFIX).removesuffix(".json")
 
 
+def is_orphaned(opened_at: datetime | None, now: datetime) -> bool:
+    """Whether nobody can be about to publish a pending alert any more."""
+    return opened_at is None or now - opened_at > ORPHANED_AFTER
+
+
 def condition_key(finding_key: str) -> str:
     """Where the record of a condition stands."""
     return f"{PREFIX}{finding_key}.json"
@@ -127,7 +132,7 @@ class Conditions:
         if known is Telling.PENDING:
             # Whoever created it a moment ago is about to publish it; only an orphan is taken over.
             opened = parse_time(stored.record.get("openedAt"))
-            return stored if opened is None or finding.time_generated - opened > ORPHANED_AFTER else None
+            return stored if is_orphaned(opened, finding.time_generated) else None
         if telling not in _UPGRADES.get(known, frozenset()):
             return None
         # It was known, but nothing to be told: a contributing cause that has become the root cause.
