@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from aiohttp import web
 
-from localcloud.service import LoseAnswer, Status
+from localcloud.service import Caller, LoseAnswer, Status
 from localcloud.world import MessageStyle
-from shared import sweep_runs
+from shared import sweep_conditions, sweep_runs
 from shared.errors import NotStored
 from shared.times import parse_time
 from tests.corridor.conftest import Corridor, Raw, Row
@@ -143,3 +146,70 @@ async def test_a_claim_whose_answer_is_lost_expires_and_the_run_is_diagnosed(
     assert fault.hits == 1
     assert corridor.rules == ["ACRT201", "ACRT101"]
     assert await corridor.run_states() == ["done"]
+
+
+# --- what the sweep may tell, and when ----------------------------------------------------------------------
+
+
+async def test_an_alert_that_is_on_its_way_is_not_sent_by_the_sweep_too(
+    corridor: Corridor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = await corridor.failed_export("transfer01")
+    under_way, answered = asyncio.Event(), asyncio.Event()
+    original = corridor.topic.handle
+
+    async def slow(request: web.Request, caller: Caller) -> web.StreamResponse:
+        under_way.set()
+        await answered.wait()
+        return await original(request, caller)
+
+    monkeypatch.setattr(corridor.topic, "handle", slow)
+    handler = asyncio.create_task(corridor.run_event(raw))
+    await under_way.wait()
+    report = await corridor.sweep(await corridor.another())
+    assert report.alerts == 0
+    answered.set()
+    await handler
+    assert len(corridor.alerts) == 1
+
+
+def muting(rule: str) -> str:
+    """A mute of one rule that lasts."""
+    return json.dumps([{"rule": rule, "until": "2999-01-01", "reason": "known"}])
+
+
+async def test_a_mute_lasts_until_its_end_whatever_else_happens(corridor: Corridor) -> None:
+    raw = await corridor.failed_export("transfer01")
+    monitor = await corridor.another(MUTES=muting("ACRT201"))
+    await corridor.run_event(raw, monitor)
+    assert corridor.row("ACRT201")["State"] == "Muted"
+    # Another pipeline works, so that some conditions may be over.
+    scenario = corridor.scenario
+    world = corridor.cloud.world
+    other = world.add_export_pipeline(
+        scenario.source, "otherpipe", "https://contosoexport.blob.core.windows.net/transfer"
+    )
+    world.grant_storage(scenario.export_account, other)
+    await corridor.export("transfer02", pipeline=other)
+    await corridor.sweep(monitor)
+    await corridor.sweep(monitor)
+    assert "ACRT100" in corridor.rules
+    assert {row["State"] for row in corridor.rows if row["RuleId"] == "ACRT201"} == {"Muted"}
+    assert corridor.alerts == []
+
+
+async def test_what_cannot_be_checked_is_told_after_an_hour_and_not_before(
+    corridor: Corridor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await half_known(corridor)
+    corridor.break_down("arm", Status(500), "/microsoft.storage/")
+    await corridor.sweep()
+    await corridor.sweep()
+    assert "ACRT901" not in [alert["data"]["RuleId"] for alert in corridor.alerts]
+    monkeypatch.setattr(sweep_conditions, "TOLD_LATER_AFTER", timedelta(0))
+    await corridor.sweep()
+    told = [alert for alert in corridor.alerts if alert["data"]["RuleId"] == "ACRT901"]
+    assert len(told) >= 1
+    assert len({alert["id"] for alert in told}) == len(told)
+    await corridor.sweep()
+    assert len([alert for alert in corridor.alerts if alert["data"]["RuleId"] == "ACRT901"]) == len(told)
