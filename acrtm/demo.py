@@ -8,6 +8,7 @@ it put there, and fails if one is wrong.
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -129,6 +130,7 @@ async def _run(console: Console) -> int:
         await _token_expires(story)
         await _policy_is_removed(story)
         await _firewall_closes(story)
+        await _all_is_well_again(story)
         _summary(story)
         wrong = list(story.wrong)
     console.print()
@@ -144,6 +146,8 @@ async def _run(console: Console) -> int:
 
 @asynccontextmanager
 async def _started(console: Console) -> AsyncIterator[Story]:
+    # azure-functions warns on the root logger that an app without HTTP functions has no HTTP functions.
+    logging.getLogger().addHandler(logging.NullHandler())
     path = default_path()
     path.unlink(missing_ok=True)
     store = EmbeddedStore.open(path)
@@ -260,6 +264,20 @@ async def _firewall_closes(story: Story) -> None:
     await _break_and_mend(story, "export4", "ACRT405")
 
 
+async def _all_is_well_again(story: Story) -> None:
+    story.chapter("7  The sweep closes what has been repaired")
+    await story.host.run_timer("sweep")
+    opened, resolved = (
+        sorted({alert["data"]["RuleId"] for alert in story.alerts if alert["type"].endswith(kind)})
+        for kind in (".Opened", ".Resolved")
+    )
+    if opened == resolved:
+        story.say(f"every alert that went out was taken back: {', '.join(resolved)}", "green")
+    else:
+        story.wrong.append(f"opened {', '.join(opened)}, but resolved {', '.join(resolved) or 'nothing'}")
+        story.say(story.wrong[-1], "bold red")
+
+
 async def _break_and_mend(story: Story, run: str, cause: str) -> None:
     """A run fails, its root cause is named, the fix command is run, and the next run succeeds."""
     alerts_before = len(story.alerts)
@@ -280,12 +298,13 @@ def _summary(story: Story) -> None:
     console = story.console
     story.chapter("What the app has written")
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for column in ("Rule", "Name", "Severity", "Outcome", "Role", "About"):
+    for column in ("Rule", "Name", "Severity", "State", "Role", "About"):
         table.add_column(column, overflow="fold")
     for row in story.rows:
         about = row["RunName"] or row["BlobName"] or "the monitor"
-        cells = (row["RuleId"], row["RuleName"], row["Severity"], row["Outcome"], row["Role"], about)
-        table.add_row(*(Text(cell) for cell in cells), style=severity_style(row["Severity"]))
+        cells = (row["RuleId"], row["RuleName"], row["Severity"], row["State"], row["Role"], about)
+        style = {"Open": severity_style(row["Severity"]), "Resolved": "green"}.get(row["State"], "dim")
+        table.add_row(*(Text(cell) for cell in cells), style=style)
     console.print(Padding(table, (0, 0, 0, 2)))
     story.chapter("The alerts that went out")
     for alert in story.alerts:

@@ -40,7 +40,7 @@ def test_the_demo_is_right_twice_and_leaves_a_store_to_ask(tmp_path: Path) -> No
         assert "Every diagnosis was the right one" in told.stdout
         assert "\x1b" not in told.stdout
 
-    kql = "AcrTransferFindings_CL | where Role == 'RootCause' | project RuleId | sort by RuleId asc"
+    kql = "AcrTransferFindings_CL | where Role == 'RootCause' and State == 'Open' | project RuleId | sort by RuleId asc"
     asked = _acrtm("query", kql, "--output", "json", store=store)
     assert asked.returncode == 0, asked.stderr
     assert [row["RuleId"] for row in json.loads(asked.stdout)["rows"]] == ["ACRT201", "ACRT301", "ACRT405"]
