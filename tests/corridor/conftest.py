@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import json
-import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -212,11 +211,8 @@ class _opened:  # noqa: N801 - used as the function that it replaces
 
 
 @pytest.fixture
-async def corridor(
-    cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, no_pauses: None
-) -> AsyncIterator[Corridor]:
+async def corridor(cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch, no_pauses: None) -> AsyncIterator[Corridor]:
     """A world that works, and a monitor that watches it."""
-    caplog.set_level(logging.DEBUG)
     ingestion, topic = LogsIngestion.for_world(cloud.world), AlertTopic.for_world(cloud.world)
     cloud.add_service(ingestion)
     cloud.add_service(topic)

@@ -22,6 +22,12 @@ RUN_FILES: Final = (
 )
 
 
+@pytest.fixture(autouse=True)
+def every_line(caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever level somebody may turn the log up to."""
+    caplog.set_level(logging.DEBUG)
+
+
 def texts_in(value: object) -> Iterator[str]:
     """Every text in ``value``."""
     if isinstance(value, dict):
