@@ -21,6 +21,12 @@ EXIT_CODES: Final = (
     "4 something could not be checked (3 wins); 2 wrong usage; 1 the tool itself failed."
 )
 
+REPLAY_EXIT_CODES: Final = (
+    "Exit code: 0 every event was taken and nothing is wrong; 3 every event was taken, and findings of severity "
+    "Medium or higher were stored; 4 some events have to be replayed again, or something could not be checked; "
+    "1 something is no event, or the tool itself failed; 2 wrong usage. Events that were not taken win over findings."
+)
+
 
 class Problem(Exception):
     """Something that was to be expected went wrong: what it is, and what to do about it.

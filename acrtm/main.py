@@ -13,7 +13,7 @@ from typing import Annotated, Final
 
 import typer
 
-from acrtm.exits import EXIT_CODES, ExitCode, Problem, WrongUsage
+from acrtm.exits import EXIT_CODES, REPLAY_EXIT_CODES, ExitCode, Problem, WrongUsage
 from acrtm.output import DEFAULT_FORMAT, FORMATS
 from acrtm.terminal import survive_any_encoding
 
@@ -153,6 +153,27 @@ def explain(
     from acrtm.rulebook import explain as command
 
     return command(rule, output=output)
+
+
+@app.command(epilog=REPLAY_EXIT_CODES)
+def replay(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE_OR_CONTAINER",
+            help="A JSON file or a folder of them, or https://<account>.blob.<suffix>/<container>[/<folder>].",
+        ),
+    ],
+    output: Output = DEFAULT_FORMAT,
+) -> int:
+    """Hand dead-lettered events to the app's own handlers.
+
+    Needs the app's required settings, and writes findings, marks and alerts where the app writes them. Events that
+    were handled before are known; the dead letters stay where they are.
+    """
+    from acrtm.replay import replay as command
+
+    return command(source, output=output)
 
 
 @app.command()

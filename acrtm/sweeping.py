@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Final
+from collections.abc import Mapping, Sequence
 
 from acrtm.kept import KeptFindings
 from acrtm.looked import Card, Looked, OpenEnd
 from acrtm.looks import require_token
-from acrtm.terminal import console
+from acrtm.progress import shown_progress
 from shared.addresses import BlobAddress
 from shared.clouds import Cloud
 from shared.findings.builder import TriggeredBy
@@ -19,15 +16,11 @@ from shared.monitor import Monitor
 from shared.rules.commands import shell
 from shared.sweep import Sweep, SweepReport
 
-Progress = Callable[[str, int, int], None]
-
-_SECONDS_BETWEEN_LINES: Final = 2.0
-
 
 async def sweep(monitor: Monitor, log: KeptFindings) -> Looked:
     """Sweeps everything within the look-back: this machine has no marks of what was diagnosed before."""
     await require_token(monitor)
-    with _shown_progress() as progress:
+    with shown_progress("registries") as progress:
         report = await Sweep(monitor, progress).run(TriggeredBy.CLI)
     cloud = monitor.settings.cloud
     closer = {finding.finding_key: _closer_look(finding, cloud) for finding in reversed(log.findings)}
@@ -71,40 +64,3 @@ def _passed(findings: Sequence[Finding]) -> tuple[str, ...]:
             passed += (str(rule) for rule in listed)
     found = {finding.rule_id for finding in findings}
     return tuple(sorted(set(passed) - found))
-
-
-@contextmanager
-def _shown_progress() -> Iterator[Progress]:
-    """A bar on a terminal, a line now and then elsewhere."""
-    err = console(stderr=True)
-    if not err.is_terminal:
-        yield _Lines()
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
-    from rich.progress import Progress as Bars
-
-    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
-    with Bars(*columns, TimeElapsedColumn(), console=err, transient=True) as bars:
-        tasks = {"registries": bars.add_task("registries", total=None)}
-
-        def show(what: str, done: int, of: int) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(what, total=of)
-            bars.update(tasks[what], completed=done, total=of)
-
-        yield show
-
-
-class _Lines:
-    """Progress for a log: the end of each part, and what lies between at most every two seconds."""
-
-    def __init__(self) -> None:
-        self._err = console(stderr=True)
-        self._last = time.monotonic()
-
-    def __call__(self, what: str, done: int, of: int) -> None:
-        now = time.monotonic()
-        if done < of and now - self._last < _SECONDS_BETWEEN_LINES:
-            return
-        self._last = now
-        self._err.print(f"{what}: {done} of {of}", soft_wrap=True)

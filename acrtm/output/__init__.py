@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from acrtm.looked import Looked
+    from acrtm.replayed import Replayed
     from embedded.result import QueryResult
     from shared.rules.model import Rule
 
@@ -36,6 +37,10 @@ class Writer:
     def looked(self, _looked: Looked, /) -> None:
         """What a look has found."""
         raise self._does_not_fit()
+
+    def replayed(self, replayed: Replayed, /) -> None:
+        """What became of replayed events; where a format knows findings only, those."""
+        self.looked(replayed.looked)
 
     def rules(self, _rules: Sequence[Rule], /) -> None:
         """A part of the catalogue."""

@@ -16,6 +16,7 @@ from acrtm.exits import Problem
 from acrtm.looked import Card, Looked
 from acrtm.output import Writer
 from acrtm.pages import sections
+from acrtm.replayed import Replayed
 from acrtm.terminal import clean
 from embedded.result import QueryResult
 from shared.findings.builder import help_uri
@@ -38,6 +39,24 @@ class JsonWriter(Writer):
         if looked.sweep:
             document["sweep"] = dict(looked.sweep)
         _print({**document, "exitCode": int(looked.exit_code)})
+
+    def replayed(self, replayed: Replayed) -> None:
+        """``events`` with what became of each, ``counts``, ``findings`` and ``exitCode``."""
+        events = [
+            {
+                "where": clean(fate.where),
+                "eventId": clean(fate.event_id),
+                "subject": clean(fate.subject),
+                "became": str(fate.became),
+                "taken": fate.became.taken,
+                "words": clean(fate.words),
+                "findings": len(fate.findings),
+            }
+            for fate in replayed.fates
+        ]
+        findings = [finding.to_row() for finding in replayed.looked.findings]
+        code = int(replayed.exit_code)
+        _print({"events": events, "counts": replayed.counts, "findings": findings, "exitCode": code})
 
     def rules(self, rules: Sequence[Rule]) -> None:
         """``rules``, each with what its table shows."""

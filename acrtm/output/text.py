@@ -19,8 +19,9 @@ from acrtm.output.answers import print_answer
 from acrtm.output.cards import print_card
 from acrtm.output.sweeps import print_sweep
 from acrtm.pages import sections
+from acrtm.replayed import Replayed
 from acrtm.severity import severity_style
-from acrtm.terminal import console
+from acrtm.terminal import console, one_line
 from embedded.result import QueryResult
 from shared.findings.builder import help_uri
 from shared.rules.model import Rule
@@ -45,6 +46,25 @@ class TextWriter(Writer):
                 print_sweep(out, card)
             else:
                 print_card(out, card)
+
+    def replayed(self, replayed: Replayed) -> None:
+        """A line for each event, those that were not taken once more at the end, and how many became what."""
+        with _printed() as out:
+            if not replayed.fates:
+                out.print(f"There are no events in {one_line(replayed.source)}.", soft_wrap=True)
+                return
+            for fate in replayed.fates:
+                style = "" if fate.became.taken else "red"
+                name = one_line(fate.subject.rsplit("/", 1)[-1] or fate.event_id or fate.where)
+                words = f"  {one_line(fate.words)}" if fate.words else ""
+                out.print(Text.assemble((f"{fate.became:<20}", style), name, (words, "dim")), soft_wrap=True)
+            out.print()
+            out.print(", ".join(f"{count} {became}" for became, count in replayed.counts.items()), soft_wrap=True)
+            left = [fate for fate in replayed.fates if not fate.became.taken]
+            if left:
+                out.print(Text(f"Not taken, replay again: {len(left)}", style="bold"))
+                for fate in left:
+                    out.print(Text(f"  {one_line(fate.where)}"), soft_wrap=True)
 
     def rules(self, rules: Sequence[Rule]) -> None:
         """The catalogue as a table."""
