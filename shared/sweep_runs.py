@@ -21,13 +21,17 @@ from shared.recorder import Recorded
 from shared.records.transfer import PipelineRun, RunOutcome
 from shared.rules.catalogue import CATALOGUE
 from shared.rules.model import Outcome
+from shared.sinks.rhythms import Rhythms
 from shared.sinks.run_marks import MarkState, RunMark, mark_of_label, run_key, run_prefix
 from shared.sweep_facts import SweepFacts
 
+STUCK: Final = "ACRT104"
 # A diagnosis that a passing trouble left open is taken up again until it is a day old.
 OPEN_FOR: Final = timedelta(days=1)
 # Resolved rows for failed runs, in one sweep: after a long outage there may be thousands.
 _MOST_RESOLVED: Final = 200
+# A run that was told to be stuck is looked at again at this rhythm; that it has ended shows in the list.
+STUCK_AGAIN: Final = timedelta(hours=1)
 
 
 class RunSweep:
@@ -39,6 +43,7 @@ class RunSweep:
         self._now = now
         self.seen = self.diagnosed = self.not_over = self.resolved = 0
         self.problems: list[str] = []
+        self._stuck = Rhythms(monitor.state, "stuck")
 
     async def sweep(self, registry_id: str, occasion: Occasion) -> AsyncIterator[Recorded]:
         """Diagnoses what is to be diagnosed, page by page; then resolves failed runs that a success has followed."""
@@ -47,6 +52,7 @@ class RunSweep:
             async for entry in self._monitor.state.entries(run_prefix(registry_id))
             if (mark := mark_of_label(entry.label)) is not None
         }
+        await self._stuck.load()
         failed: list[PipelineRun] = []
         async for page in self._monitor.azure.registries.run_pages(registry_id):
             for run in page:
@@ -65,11 +71,12 @@ class RunSweep:
         if run.outcome is RunOutcome.NOT_OVER:
             self.not_over += 1
             stuck = run.began is not None and self._now - run.began > self._monitor.settings.run_stuck_after
-            return about_it is None or stuck
+            return about_it is None or (stuck and self._stuck.is_due(run.id, STUCK_AGAIN, self._now))
+        ended = run.finish_time or run.modified_at or run.began
+        young = ended is None or self._now - ended <= self._monitor.settings.sweep_lookback
         if about_it is None:
-            ended = run.finish_time or run.modified_at or run.began
-            return ended is None or self._now - ended <= self._monitor.settings.sweep_lookback
-        if about_it.is_done:
+            return young
+        if about_it.is_done or (about_it.state is MarkState.PENDING and not young):
             return False
         if about_it.state is MarkState.OPEN and run.finish_time is not None:
             return self._now - run.finish_time <= OPEN_FOR
@@ -87,6 +94,8 @@ class RunSweep:
             return Recorded()
         if run.outcome is not RunOutcome.NOT_OVER:
             self.diagnosed += 1
+        elif any(finding.rule_id == STUCK for finding in recorded.findings):
+            await self._stuck.note(run.id, self._now)
         self._facts.add_findings(recorded.findings)
         return recorded
 
