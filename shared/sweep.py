@@ -90,6 +90,12 @@ class SweepReport:
         }
 
 
+def _kind(error: BaseException) -> str:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return type(error).__name__
+
+
 def _silent(_what: str, _done: int, _of: int) -> None:
     """No progress is shown."""
 
@@ -105,11 +111,11 @@ class Sweep:
         self._pipelines: list[Pipeline] = []
 
     async def run(self, triggered_by: TriggeredBy = TriggeredBy.SWEEP) -> SweepReport:
-        """Sweeps everything and writes the heartbeat. Raises only if the heartbeat can't be stored."""
-        report, monitor = self._report, self._monitor
+        """Sweeps everything and writes the heartbeat. Raises if that can't be stored, and what nobody foresaw."""
+        report = self._report
         occasion = Occasion(triggered_by)
         began = time.monotonic()
-        reads_before = monitor.azure.arm.reads
+        reads_before = self._monitor.azure.arm.reads
         try:
             async with asyncio.timeout(SWEEP_SECONDS):
                 for step in self._steps():
@@ -117,12 +123,23 @@ class Sweep:
         except TimeoutError:
             report.finished = False
             report.problems.append(f"not finished within {SWEEP_SECONDS:g} s; the next sweep goes on")
+        except Exception as error:
+            report.finished = False
+            # Its kind alone: its text may hold anything.
+            report.problems.insert(0, f"the sweep fell over: {_kind(error)}")
+            await self._say(occasion, began, reads_before)
+            raise
+        await self._say(occasion, began, reads_before)
+        return report
+
+    async def _say(self, occasion: Occasion, began: float, reads_before: int) -> None:
+        """Writes the heartbeat."""
+        report, monitor = self._report, self._monitor
         report.seconds = time.monotonic() - began
         report.arm_reads = monitor.azure.arm.reads - reads_before
         report.oldest_expectation = self._facts.oldest_expectation
         heartbeat = monitor.statement("ACRT903", iso(report.started) or "", occasion, report.facts())
         await monitor.recorder.write([(heartbeat, False)])
-        return report
 
     def _steps(self) -> tuple[Step, ...]:
         return (
@@ -201,6 +218,7 @@ class Sweep:
         blobs = BlobSweep(self._monitor, self._facts, self._report.started)
         await blobs.load()
         self._report.add(await blobs.sweep(self._pipelines, occasion))
+        self._report.problems += blobs.problems
 
     async def _reach(self, _occasion: Occasion) -> None:
         await sweep_reach(self._monitor, self._facts, self._report.started)

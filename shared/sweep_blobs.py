@@ -18,7 +18,7 @@ from shared.findings.builder import Occasion
 from shared.monitor import Monitor
 from shared.recorder import Recorded
 from shared.records.storage import Blob
-from shared.records.transfer import Pipeline
+from shared.records.transfer import Direction, Pipeline
 from shared.sinks.expectations import PREFIX, expectation_key, opened_by_label
 from shared.sinks.rhythms import Rhythms
 from shared.sinks.state_store import Entry
@@ -42,6 +42,7 @@ class BlobSweep:
         self._containers = Rhythms(monitor.state, "containers")
         self._judged = Rhythms(monitor.state, "blobs")
         self._expectations: dict[str, Entry] = {}
+        self.problems: list[str] = []
 
     async def load(self) -> None:
         """Reads which blobs are waited for, and when each container was listed."""
@@ -57,14 +58,23 @@ class BlobSweep:
         watched: dict[ContainerAddress, list[Pipeline]] = {}
         for pipeline in pipelines:
             place = read_container_address(pipeline.container_uri, cloud)
-            if isinstance(place, ContainerAddress) and pipeline.source_trigger_enabled:
+            if isinstance(place, ContainerAddress) and pipeline.direction is Direction.IMPORT:
                 watched.setdefault(place, []).append(pipeline)
         recorded = Recorded()
         for place, readers in watched.items():
-            if self._is_due(place):
-                found = await self._container(place, readers, occasion)
+            if self._is_watched(place, readers) and self._is_due(place):
+                try:
+                    found = await self._container(place, readers, occasion)
+                except ServiceError as error:
+                    # One account that is throttled keeps nobody from the others.
+                    self.problems.append(str(error))
+                    continue
                 recorded = Recorded(recorded.findings + found.findings, recorded.alerts + found.alerts)
         return recorded
+
+    def _is_watched(self, place: ContainerAddress, readers: list[Pipeline]) -> bool:
+        """Whether a trigger is on, or a blob is known to wait where all of them are off."""
+        return _is_on(readers) or any(entry.label.endswith(f"|{place}") for entry in self._expectations.values())
 
     def _is_due(self, place: ContainerAddress) -> bool:
         if self._containers.is_due(str(place), EVERY, self._now):
@@ -103,7 +113,7 @@ class BlobSweep:
             run = self._facts.run_after(ids, blob.address, blob.last_modified)
             if run is not None and run.succeeded:
                 await self._close(key)
-            elif self._wants_a_look(key, blob):
+            elif (_is_on(readers) or key in self._expectations) and self._wants_a_look(key, blob):
                 waiting.append(blob)
         turns = asyncio.Semaphore(_AT_ONCE)
 
@@ -152,3 +162,7 @@ class BlobSweep:
         entry = self._expectations.pop(key, None)
         if entry is not None:
             await self._monitor.state.delete(key, entry.etag)
+
+
+def _is_on(readers: list[Pipeline]) -> bool:
+    return any(pipeline.source_trigger_enabled for pipeline in readers)
