@@ -5,12 +5,12 @@ A muted finding is still written, with ``State = Muted`` and the reason, so that
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from fnmatch import fnmatchcase
 
-from shared.findings.finding import Finding, State
+from shared.findings.finding import Finding, Row, State
 from shared.settings import Mute
 
 
@@ -20,16 +20,36 @@ def muted_by(finding: Finding, mutes: Iterable[Mute], now: datetime) -> Mute | N
     return max(matching, key=lambda mute: mute.until, default=None)
 
 
+def row_muted_by(row: Row, mutes: Iterable[Mute], now: datetime) -> Mute | None:
+    """The same for the row of a finding."""
+    matching = [mute for mute in mutes if mute.until > now and _matches(mute, row)]
+    return max(matching, key=lambda mute: mute.until, default=None)
+
+
 def matches(mute: Mute, finding: Finding) -> bool:
     """Whether every pattern that the mute gives fits the finding. Case does not count."""
-    blob = f"{finding.container_name}/{finding.blob_name}" if finding.blob_name else ""
+    names = {
+        "RuleId": finding.rule_id,
+        "RuleName": finding.rule_name,
+        "RegistryId": finding.registry_id,
+        "RegistryName": finding.registry_name,
+        "PipelineId": finding.pipeline_id,
+        "PipelineName": finding.pipeline_name,
+        "ContainerName": finding.container_name,
+        "BlobName": finding.blob_name,
+    }
+    return _matches(mute, names)
+
+
+def _matches(mute: Mute, row: Mapping[str, object]) -> bool:
+    blob = f"{row.get('ContainerName')}/{row['BlobName']}" if row.get("BlobName") else ""
     wanted = (
-        (mute.rule, (finding.rule_id, finding.rule_name)),
-        (mute.registry, (finding.registry_id, finding.registry_name)),
-        (mute.pipeline, (finding.pipeline_id, finding.pipeline_name)),
-        (mute.blob, (blob,)),
+        (mute.rule, ("RuleId", "RuleName")),
+        (mute.registry, ("RegistryId", "RegistryName")),
+        (mute.pipeline, ("PipelineId", "PipelineName")),
     )
-    return all(not pattern or any(_fits(pattern, name) for name in names) for pattern, names in wanted)
+    fit = all(not pattern or any(_fits(pattern, str(row.get(n) or "")) for n in names) for pattern, names in wanted)
+    return fit and (not mute.blob or _fits(mute.blob, blob))
 
 
 def _fits(pattern: str, name: str) -> bool:

@@ -13,15 +13,17 @@ from typing import Any, Final
 from shared.errors import NotStored
 from shared.findings.finding import Row, State
 from shared.monitor import Monitor
+from shared.mutes import row_muted_by
 from shared.rules.catalogue import CATALOGUE
 from shared.rules.model import Subject
 from shared.sinks.conditions import TOLD_LATER_AFTER, Condition, Telling, is_orphaned, resolved_row, row_of
 from shared.sinks.state_store import Stored
 from shared.sweep_facts import SweepFacts
-from shared.sweep_reach import is_about_artifacts
+from shared.sweep_reach import CANNOT_CHECK, is_about_artifacts
+from shared.sweep_runs import STUCK
 from shared.times import iso, parse_time
 
-# Rows of one look-back of a query; a condition that lasts longer is written again so that it stays visible.
+# In one sweep; what is left is done by the next, as what was done is gone from the list.
 _AT_MOST: Final = 1_000
 
 
@@ -40,20 +42,22 @@ class ConditionSweep:
         conditions = self._monitor.conditions
         gone: list[tuple[Stored, Row]] = []
         tell: list[Stored] = []
-        for condition in (await conditions.everything())[:_AT_MOST]:
+        for condition in await conditions.everything():
             due = self._is_due(condition)
             if not due and not self._may_be_gone(condition):
                 continue
             stored = await conditions.read(condition)
             if stored is None:
                 continue
-            why = resolved_because(stored.record, condition.finding_key, self._facts)
+            why = resolved_because(stored.record, condition.finding_key, self._facts, self._now)
             if why:
                 gone.append((stored, resolved_row(stored.record, self._now, why)))
             elif due and condition.telling is Telling.MUTED:
                 tell += await self._unmuted(stored)
             elif due:
                 tell.append(stored)
+            if len(gone) + len(tell) >= _AT_MOST:
+                break
         await self._resolve(gone)
         self.published += await conditions.publish(tell)
 
@@ -84,10 +88,18 @@ class ConditionSweep:
 
     async def _unmuted(self, stored: Stored) -> list[Stored]:
         """The mute has ended: the finding is written once more, open, and told if it is one to be told."""
+        conditions = self._monitor.conditions
+        mute = row_muted_by(row_of(stored.record), self._monitor.settings.mutes, self._now)
+        if mute is not None:
+            # Somebody has prolonged it since.
+            await conditions.mute_until(stored, mute.until)
+            return []
         row = {**row_of(stored.record), "State": str(State.OPEN), "TimeGenerated": iso(self._now)}
         await self._monitor.recorder.write_rows([row])
         telling = Telling.PENDING if stored.record.get("tellWhenUnmuted") else Telling.NONE
-        changed = await self._monitor.conditions.change(stored, telling, row)
+        if stored.record.get("ruleId") == CANNOT_CHECK:
+            telling = Telling.LATER
+        changed = await conditions.change(stored, telling, row)
         return [changed] if changed is not None and telling is Telling.PENDING else []
 
     async def _resolve(self, gone: Sequence[tuple[Stored, Row]]) -> None:
@@ -105,8 +117,8 @@ class ConditionSweep:
         self.resolved += len(gone)
 
 
-def resolved_because(record: Mapping[str, Any], key: str, facts: SweepFacts) -> str:
-    """Why a condition is gone, empty if it is not known to be."""
+def resolved_because(record: Mapping[str, Any], key: str, facts: SweepFacts, began: datetime) -> str:
+    """Why a condition is gone, empty if it is not known to be. ``began`` is when the sweep did, so before any look."""
     if key in facts.unhealthy:
         return ""
     row = row_of(record)
@@ -114,7 +126,8 @@ def resolved_because(record: Mapping[str, Any], key: str, facts: SweepFacts) -> 
     opened = parse_time(record.get("openedAt"))
     if rule is None or rule.subject is Subject.MONITOR:
         return _path_is_open(row, key, facts)
-    if key in facts.healthy:
+    # What an event has opened since may be younger than the look.
+    if key in facts.healthy and (opened is None or opened <= began):
         return "a later look finds it gone"
     if rule.subject is Subject.BLOB:
         return _blob_is_settled(row, facts)
@@ -126,6 +139,8 @@ def resolved_because(record: Mapping[str, Any], key: str, facts: SweepFacts) -> 
     again = facts.succeeded_runs.get(str(row.get("RunId") or ""))
     if again is not None and since is not None and again > since:
         return "the run was written again and succeeded"
+    if again is not None and rule.id == STUCK:
+        return "the run has succeeded after all"
     return ""
 
 

@@ -164,6 +164,11 @@ class Conditions:
         etag = await self._store.replace(stored.key, record, stored.etag, label(record))
         return Stored(stored.key, record, etag) if etag is not None else None
 
+    async def mute_until(self, stored: Stored, until: datetime) -> None:
+        """Writes another end of the mute. Losing this to somebody else does no harm."""
+        record = {**stored.record, "mutedUntil": iso(until)}
+        await self._store.replace(stored.key, record, stored.etag, label(record))
+
     async def everything(self) -> list[Condition]:
         """All open conditions, from one listing."""
         return [
