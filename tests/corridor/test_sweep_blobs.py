@@ -1,0 +1,151 @@
+"""The sweep and blobs: the backlog, what waits too long, and what waits no more."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, Final
+
+import pytest
+
+from localcloud.scenario import CONTAINER
+from localcloud.service import Status
+from tests.corridor.conftest import Corridor
+from tests.corridor.time_travel import expected_since, forget_rhythms, rows_of, told
+
+NAME: Final = "images.tar"
+CATEGORY: Final = {"category": "acr-transfer-blob"}
+LONG: Final = timedelta(hours=2)
+
+
+async def landed(corridor: Corridor, name: str = NAME, ago: timedelta | None = None, **options: Any) -> None:
+    """A blob in the container that the import pipeline watches."""
+    account = corridor.scenario.import_account.name
+    await corridor.cloud.put_blob(account, CONTAINER, name, **{"metadata": CATEGORY} | options)
+    if ago is not None:
+        corridor.cloud.backdate_blob(account, CONTAINER, name, ago)
+
+
+async def expected(corridor: Corridor) -> list[str]:
+    """The blobs that the state store knows to wait."""
+    return sorted(record["blob"] for record in (await corridor.state("expectations/")).values())
+
+
+async def test_a_backlog_from_before_the_monitor_is_judged(corridor: Corridor) -> None:
+    await landed(corridor, "ancient.tar", timedelta(days=61))
+    await landed(corridor, "naked.tar", metadata={}, content_md5=False)
+    await landed(corridor, "fresh.tar")
+    assert (await corridor.sweep()).problems == []
+    found = {(row["RuleId"], row["BlobName"]) for row in corridor.rows if row["State"] == "Open"}
+    assert {("ACRT503", "ancient.tar"), ("ACRT701", "naked.tar")} <= found
+    assert not [rule for rule, name in found if name == "fresh.tar"]
+    assert sorted(told(corridor)) == [("Opened", "ACRT503"), ("Opened", "ACRT701")]
+    assert await expected(corridor) == ["ancient.tar", "fresh.tar", "naked.tar"]
+
+
+async def test_a_blob_that_is_not_imported_is_said_once(corridor: Corridor) -> None:
+    await landed(corridor)
+    await corridor.blob_event(corridor.file("blob-put-blob"))
+    assert await expected(corridor) == [NAME]
+    await corridor.sweep()
+    assert rows_of(corridor, "ACRT507") == []
+    await expected_since(corridor, timedelta(minutes=31))
+    report = await corridor.sweep()
+    assert report.oldest_expectation is not None
+    [late] = rows_of(corridor, "ACRT507")
+    assert (late["State"], late["BlobName"], late["Role"]) == ("Open", NAME, "Observation")
+    await corridor.sweep()
+    assert len(rows_of(corridor, "ACRT507")) == 1
+    await forget_rhythms(corridor)
+    await corridor.sweep()
+    assert len({row["FindingId"] for row in rows_of(corridor, "ACRT507")}) == 1
+    assert told(corridor) == [("Opened", "ACRT507")]
+
+
+@pytest.mark.parametrize("known_by", ["event", "listing"])
+@pytest.mark.parametrize("ended_by", ["import", "removal", "import of a blob that stays"])
+async def test_an_expectation_ends_when_the_blob_is_imported_or_gone(
+    corridor: Corridor, known_by: str, ended_by: str
+) -> None:
+    cloud, scenario = corridor.cloud, corridor.scenario
+    await corridor.sweep()
+    await cloud.put_run(scenario.source, "exported", scenario.export_pipeline, artifacts=("hello-world",), blob=NAME)
+    if ended_by == "import of a blob that stays":
+        scenario.import_pipeline.options.clear()
+    await scenario.carry_over(NAME)
+    if known_by == "event":
+        await corridor.blob_event(corridor.file("blob-put-blob"))
+    else:
+        await forget_rhythms(corridor)
+        await corridor.sweep()
+    assert await expected(corridor) == [NAME]
+    await expected_since(corridor, LONG)
+    await forget_rhythms(corridor)
+    await corridor.sweep()
+    assert told(corridor)[-1] == ("Opened", "ACRT507")
+    if ended_by == "removal":
+        await cloud.delete_blob(scenario.import_account.name, CONTAINER, NAME)
+    else:
+        await cloud.put_run(scenario.target, "byhand", scenario.import_pipeline, blob=NAME)
+    await corridor.sweep()
+    assert await expected(corridor) == []
+    assert told(corridor) == [("Opened", "ACRT507"), ("Resolved", "ACRT507")]
+    assert (await corridor.sweep()).oldest_expectation is None
+
+
+async def test_a_repaired_blob_is_resolved_with_one_alert(corridor: Corridor) -> None:
+    await landed(corridor, metadata={})
+    await corridor.blob_event(corridor.file("blob-put-blob"))
+    opened = {row["RuleId"]: row for row in corridor.rows if row["State"] == "Open"}
+    assert {"ACRT701", "ACRT506"} <= opened.keys()
+    await corridor.cloud.set_blob_metadata(corridor.scenario.import_account.name, CONTAINER, NAME, CATEGORY)
+    await corridor.sweep()
+    resolved = {row["RuleId"]: row for row in corridor.rows if row["State"] == "Resolved"}
+    assert resolved.keys() == opened.keys()
+    for rule, row in resolved.items():
+        assert (row["FindingId"], row["FindingKey"]) == (opened[rule]["FindingId"], opened[rule]["FindingKey"])
+        assert row["Outcome"] == "Pass"
+    assert told(corridor) == [("Opened", "ACRT701"), ("Resolved", "ACRT701")]
+    assert len({alert["id"] for alert in corridor.alerts}) == 2
+    await forget_rhythms(corridor)
+    await corridor.sweep()
+    assert len(corridor.alerts) == 2
+
+
+async def test_what_waits_where_the_trigger_is_off_is_said_after_the_grace(corridor: Corridor) -> None:
+    corridor.scenario.import_pipeline.trigger_enabled = False
+    await landed(corridor)
+    await landed(corridor, "unheard.tar")
+    await corridor.blob_event(corridor.file("blob-put-blob"))
+    await corridor.sweep()
+    assert rows_of(corridor, "ACRT501") == []
+    await expected_since(corridor, LONG)
+    await corridor.sweep()
+    [off] = rows_of(corridor, "ACRT501")
+    assert (off["State"], off["PipelineName"]) == ("Open", "importpipe")
+    # What nobody told of, where no trigger is on, is nobody's transfer.
+    assert await expected(corridor) == [NAME]
+    await corridor.cloud.delete_blob(corridor.scenario.import_account.name, CONTAINER, NAME)
+    await corridor.sweep()
+    assert await expected(corridor) == []
+
+
+async def test_one_account_that_is_down_keeps_nobody_from_the_others(corridor: Corridor) -> None:
+    cloud, scenario = corridor.cloud, corridor.scenario
+    world = cloud.world
+    world.add_storage_account("fabrikamstorage")
+    url = await cloud.create_container("fabrikamstorage", CONTAINER)
+    until = "2031-01-01T00:00:00Z"
+    scenario.vault.set_secret("othersas", "?" + cloud.sas("fabrikamstorage", CONTAINER, "rld", expires=until))
+    other = world.add_import_pipeline(scenario.target, "otherpipe", url, scenario.vault.secret_uri("othersas"))
+    world.grant_secret_get(scenario.vault, other)
+    for account in ("fabrikamstorage", scenario.import_account.name):
+        await cloud.put_blob(account, CONTAINER, "naked.tar", metadata={}, content_md5=False)
+    hosts = {"fabrikamstorage": scenario.import_account.name, scenario.import_account.name: "fabrikamstorage"}
+    for down, up in hosts.items():
+        fault = corridor.break_down("storage", Status(503))
+        fault.match = lambda request, down=down: request.host.startswith(f"{down}.blob.")
+        report = await corridor.sweep()
+        assert any(down in problem for problem in report.problems), report.problems
+        assert up in {row["StorageAccount"] for row in rows_of(corridor, "ACRT701")}
+        corridor.heal()
+        await forget_rhythms(corridor)
