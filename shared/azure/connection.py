@@ -121,6 +121,8 @@ class Connection:
         self._credential: AsyncTokenCredential | None = None
         # azure-core writes every request at INFO, with its URL and headers.
         logging.getLogger("azure").setLevel(logging.WARNING)
+        # azure-identity warns with what the token endpoint answered, as it came; OwnIdentity says it redacted.
+        logging.getLogger("azure.identity").setLevel(logging.CRITICAL)
 
     @property
     def session(self) -> aiohttp.ClientSession:
