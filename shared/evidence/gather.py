@@ -202,7 +202,12 @@ class Gatherer:
             return {"sas": Unavailable(f"SAS_INSPECTION is {inspection}, so the token is not read", by_choice=True)}
         try:
             value = await self._azure.vaults.secret_value(address)
-        except (Gone, UnknownHost) as gone:
+        except UnknownHost as unknown:
+            return {"sas": Missing(f"secret {address}", unknown.code)}
+        except Gone as gone:
+            # Only the vault's own word says that a secret is not there; a bare 404 comes from something before it.
+            if gone.code != "SecretNotFound":
+                return {"sas": Unavailable.because(gone)}
             return {"sas": Missing(f"secret {address}", gone.code)}
         except AccessDenied as denied:
             if denied.code == "SecretDisabled":
