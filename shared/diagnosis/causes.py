@@ -39,7 +39,16 @@ _STEPS_OF_SERVICE: Final[Mapping[Service, frozenset[Step]]] = {
 }
 # Whatever service has refused: it was asked as the pipeline's identity.
 _NEEDED_BY_ALL: Final = frozenset({"ACRT209"})
-_IN_ORDER: Final = tuple(sorted(CATALOGUE.values(), key=lambda rule: (rule.step, rule.id)))
+# A vault is found by its name, asks who is there, then from where, then for the right, and only then for the secret.
+_AT_THE_VAULT: Final = ("ACRT205", "ACRT207", "ACRT210", "ACRT202", "ACRT201", "ACRT204", "ACRT203")
+
+
+def _place(rule: Rule) -> tuple[int, int, str]:
+    at_the_vault = _AT_THE_VAULT.index(rule.id) if rule.id in _AT_THE_VAULT else len(_AT_THE_VAULT)
+    return (rule.step, at_the_vault, rule.id)
+
+
+_IN_ORDER: Final = sorted(CATALOGUE.values(), key=_place)
 # These two name each other's storage access mode.
 _SAS_ONLY: Final = frozenset(i for i in CATALOGUE if i.startswith(("ACRT20", "ACRT21", "ACRT30", "ACRT31")))
 _IDENTITY_ONLY: Final = frozenset({"ACRT351"})
@@ -126,7 +135,7 @@ def _broken(verdicts: Mapping[str, Verdict]) -> list[Rule]:
 
 
 def in_order_of_use(rule_ids: Iterable[str]) -> list[Rule]:
-    """The rules in the order in which the service takes its steps, by id within a step."""
+    """The rules in the order in which the service takes its steps, by id where a step has no order of its own."""
     wanted = frozenset(rule_ids)
     return [rule for rule in _IN_ORDER if rule.id in wanted]
 
