@@ -14,7 +14,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Final
 
-from shared.evidence.phrases import PHRASES, SERVICE_WORDS, STORAGE_REFUSALS, VAULT_REFUSALS, Service
+from shared.evidence.phrases import BARE_STATUSES, PHRASES, SERVICE_WORDS, Service
 from shared.redaction import redact
 from shared.times import parse_http_date, parse_time
 
@@ -107,7 +107,7 @@ def _read(message: str) -> MessageReading:
     claims, service = _claims(text, lowered, host, times)
     service = service or _service(text, host)
     if not claims:
-        claims = _bare_refusal(service, statuses)
+        claims = _bare_status(service, statuses)
     object_id = _first(_OBJECT_ID, text).lower() if "oid" in lowered or "object id" in lowered else ""
     return MessageReading(whole, service, statuses, claims, times, host, object_id)
 
@@ -204,13 +204,14 @@ def _service(text: str, host: str) -> Service | None:
     return next((service for service, words in SERVICE_WORDS if words.search(text)), None)
 
 
-def _bare_refusal(service: Service | None, statuses: tuple[int, ...]) -> tuple[Claim, ...]:
-    """A 401 or 403 without a reason narrows the search down to its service, and decides nothing."""
-    refused = next((status for status in statuses if status in {401, 403}), None)
-    if refused is None:
+def _bare_status(service: Service | None, statuses: tuple[int, ...]) -> tuple[Claim, ...]:
+    """A status without a reason narrows the search down, by its service if that is known, and decides nothing."""
+    status = next((status for status in statuses if status in BARE_STATUSES), None)
+    if status is None:
         return ()
-    if service is Service.KEY_VAULT:
-        return (Claim(VAULT_REFUSALS, "", f"{refused} from Key Vault"),)
-    if service is Service.STORAGE:
-        return (Claim(STORAGE_REFUSALS, "", f"{refused} from Storage"),)
-    return (Claim((*VAULT_REFUSALS, *STORAGE_REFUSALS), "", f"{refused}"),)
+    candidates = BARE_STATUSES[status]
+    if service is None or service not in candidates:
+        rules = tuple(dict.fromkeys(rule for _, rules in candidates.values() for rule in rules))
+        return (Claim(rules, "", f"{status}"),)
+    usual, rules = candidates[service]
+    return (Claim(rules, usual, f"{status} from {service}"),)

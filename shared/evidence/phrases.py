@@ -11,6 +11,7 @@ deployment errors, the OCI distribution specification, field reports of each.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -103,6 +104,21 @@ STORAGE_REFUSALS: Final = (
     "ACRT351",
     "ACRT405",
 )
+
+# What a status without a reason can stand for, by the service that gave it: what is usual, and all that it may be.
+# Pipelines with a token and those with an identity share the list; what does not fit is dropped later.
+BARE_STATUSES: Final[Mapping[int, Mapping[Service, tuple[str, tuple[str, ...]]]]] = {
+    401: {_KV: ("ACRT210", ("ACRT210",)), _ST: ("ACRT311", ("ACRT311", "ACRT301", "ACRT304"))},
+    403: {_KV: ("ACRT201", VAULT_REFUSALS), _ST: ("", STORAGE_REFUSALS)},
+    404: {
+        _KV: ("ACRT204", ("ACRT204", "ACRT207")),
+        _ST: ("", ("ACRT401", "ACRT402")),
+        _RG: ("ACRT601", ("ACRT601",)),
+        Service.ARM: ("ACRT113", ("ACRT113",)),
+    },
+    409: {_ST: ("", ("ACRT403", "ACRT406", "ACRT409", "ACRT702")), _RG: ("ACRT606", ("ACRT606",))},
+    412: {_ST: ("ACRT409", ("ACRT409", "ACRT403"))},
+}
 
 PHRASES: Final = (
     # --- Key Vault: why a get was refused -------------------------------------------------------------------
@@ -333,7 +349,8 @@ PHRASES: Final = (
         service=_ST,
     ),
     _phrase(
-        r"\bNoAuthenticationInformation\b|\bInvalidAuthenticationInfo\b",
+        r"\bNoAuthenticationInformation\b|\bInvalidAuthenticationInfo\b"
+        r"|refer to the information in the www-authenticate header",
         "ACRT311",
         "ACRT301",
         "ACRT304",
