@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
+from shared.evidence.message import MessageReading, read_message
 from shared.evidence.model import Evidence, Malformed, ProbeResult
 from shared.evidence.pieces import Missing, Unavailable
 from shared.records.key_vault import SecretAttributes
@@ -48,6 +49,15 @@ def without_token(token: Malformed | Missing | Unavailable) -> Verdict:
     return unknown(token) if isinstance(token, Unavailable) else not_applicable()
 
 
+def _refused_for_its_times(evidence: Evidence, rule_id: str) -> MessageReading | None:
+    """What Storage said of the token's times when it was tried, if that is what ``rule_id`` says."""
+    probe = evidence.probe
+    if not isinstance(probe, ProbeResult) or "time frame" not in probe.detail:
+        return None
+    said = read_message(probe.detail)
+    return said if any(claim.rules == (rule_id,) for claim in said.claims) else None
+
+
 def _day(moment: object) -> str:
     return f"{moment:%Y-%m-%d %H:%M} UTC" if isinstance(moment, datetime) else ""
 
@@ -85,7 +95,9 @@ def sas_expired(evidence: Evidence) -> Verdict:
     token = evidence.sas
     if isinstance(token, SasToken):
         if token.expires_on is None:
-            return unknown(_IN_POLICY)
+            said = _refused_for_its_times(evidence, "ACRT301")
+            ended = said.times[1] if said else None
+            return failed(expires_on=ended, expiredOn=ended, inPolicy=True) if said else unknown(_IN_POLICY)
         if token.expires_on <= evidence.now:
             return failed(expires_on=token.expires_on, expiredOn=token.expires_on)
         return passed(expiresOn=token.expires_on)
@@ -142,6 +154,9 @@ def sas_not_yet_valid(evidence: Evidence) -> Verdict:
     if not isinstance(token, SasToken):
         return without_token(token)
     if token.starts_on is None:
+        said = _refused_for_its_times(evidence, "ACRT302")
+        if said:
+            return failed(startsOn=said.times[0], inPolicy=True)
         return passed() if not token.policy_id else unknown(_IN_POLICY)
     if token.starts_on > evidence.now:
         return failed(startsOn=token.starts_on)
