@@ -213,6 +213,9 @@ def test_no_exception_leaves_a_handler_with_a_secret(
     assert type(caught.value) is expected
     assert isinstance(caught.value, TransientError) == isinstance(error, TransientError)
     assert "raised" in told, "where it was raised can still be read"
+    if caught.value is not error:
+        assert caught.value.__suppress_context__
+        assert caught.value.__cause__ is None
 
 
 def test_what_a_service_error_says_besides_is_kept() -> None:
@@ -252,10 +255,15 @@ def test_settings_are_never_printed_whole() -> None:
 
 def test_the_function_app_installs_it_as_it_starts() -> None:
     script = (
-        "import io, logging, sys\n"
+        "import asyncio, logging, traceback\n"
         "import function_app\n"
         "logging.getLogger('any').warning('url %s', 'https://a/?sv=1&sig=abcdefgh')\n"
-        "print(repr(function_app.settings))"
+        "print(repr(function_app.settings))\n"
+        "class Event:\n"
+        "    def __getattr__(self, name): raise ValueError('event ?sv=1&sig=' + 'abcdefgh'[::-1])\n"
+        "for door in (function_app.pipeline_run_completed, function_app.transfer_blob_created):\n"
+        "    try: asyncio.run(door.build().get_user_function()(Event()))\n"
+        "    except Exception as error: print(''.join(traceback.format_exception(error)))\n"
     )
     required = {
         "MONITORED_REGISTRIES": "/subscriptions/0f0f0f0f-0000-4000-8000-000000000001",
@@ -273,3 +281,5 @@ def test_the_function_app_installs_it_as_it_starts() -> None:
     )
     assert ended.stderr.strip() == "url https://a/?sv=1&sig=[redacted]"
     assert "hidden" not in ended.stdout
+    assert ended.stdout.count("UnexpectedError: ValueError: event ?sv=1&sig=[redacted]") == 2
+    assert "hgfedcba" not in ended.stdout
