@@ -39,8 +39,14 @@ class Writer:
         raise self._does_not_fit()
 
     def replayed(self, replayed: Replayed, /) -> None:
-        """What became of replayed events; where a format knows findings only, those."""
+        """What became of replayed events; where a format knows findings only, those, and the rest beside it."""
+        from acrtm.terminal import console, one_line
+
         self.looked(replayed.looked)
+        for fate in replayed.fates:
+            if not fate.became.taken:
+                words = one_line(f"not taken: {fate.where}: {fate.became}: {fate.words}")
+                console(stderr=True).print(words, soft_wrap=True)
 
     def rules(self, _rules: Sequence[Rule], /) -> None:
         """A part of the catalogue."""

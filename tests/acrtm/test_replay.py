@@ -176,6 +176,9 @@ async def test_an_event_that_is_not_taken_is_listed_and_can_be_replayed(acrtm: C
     assert ended.code == 4
     assert ended.out.count("comes again") == len(letters) + 1
     assert f"Not taken, replay again: {len(letters)}" in ended.out
+    findings_only = await acrtm("replay", file, "-o", "sarif")
+    assert findings_only.code == 4
+    assert findings_only.err.count("comes again") == len(letters), "no format drops one silently"
     assert stored(acrtm) == []
     acrtm.cloud.faults.remove(fault)
     assert (await acrtm("replay", file)).code == 3
