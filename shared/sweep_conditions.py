@@ -81,7 +81,7 @@ class ConditionSweep:
         if key in facts.unhealthy:
             return False
         rule = CATALOGUE.get(condition.rule_id)
-        something = bool(facts.last_success or facts.gone_blobs or facts.succeeded_runs)
+        something = bool(facts.last_success or facts.gone_blobs or facts.succeeded_runs or facts.renewed_secrets)
         if rule is None or rule.subject is Subject.MONITOR:
             return bool(facts.looked_pipelines or facts.swept_registries)
         return key in facts.healthy or something
@@ -127,11 +127,14 @@ def resolved_because(record: Mapping[str, Any], key: str, facts: SweepFacts, beg
     if rule is None or rule.subject is Subject.MONITOR:
         return _path_is_open(row, key, facts)
     # What an event has opened since may be younger than the look.
-    if key in facts.healthy and (opened is None or opened <= began):
+    before_look = opened is None or opened <= began
+    if key in facts.healthy and before_look:
         return "a later look finds it gone"
     if rule.subject is Subject.BLOB:
         return _blob_is_settled(row, facts)
     pipeline = str(row.get("PipelineId") or "")
+    if before_look and _rests_on_secret(row) and pipeline in facts.renewed_secrets:
+        return "the secret has a later expiry date"
     since = parse_time(row.get("RunStartTime")) or opened
     success = facts.last_success.get(pipeline)
     if success is not None and since is not None and success > since:
@@ -142,6 +145,12 @@ def resolved_because(record: Mapping[str, Any], key: str, facts: SweepFacts, beg
     if again is not None and rule.id == STUCK:
         return "the run has succeeded after all"
     return ""
+
+
+def _rests_on_secret(row: Row) -> bool:
+    """Whether only the secret's expiry date said so; then its date alone can also end it."""
+    evidence = row.get("Evidence")
+    return isinstance(evidence, Mapping) and evidence.get("fromSecret") is True
 
 
 def _path_is_open(row: Row, key: str, facts: SweepFacts) -> str:

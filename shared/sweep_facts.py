@@ -10,6 +10,7 @@ from shared.addresses import BlobAddress
 from shared.diagnosis.diagnose import Diagnosis
 from shared.findings.builder import subject_of
 from shared.findings.finding import Finding, State, finding_key
+from shared.records.key_vault import SecretAttributes
 from shared.records.transfer import Direction, PipelineRun, RunOutcome
 from shared.rules.model import Outcome
 
@@ -25,7 +26,10 @@ class BlobRun:
 
 @dataclass(slots=True)
 class SweepFacts:
-    """``healthy`` are keys of conditions that a look has just found gone, ``unhealthy`` those it has found."""
+    """``healthy`` are keys of conditions that a look has just found gone, ``unhealthy`` those it has found.
+
+    ``renewed_secrets`` are pipelines whose secret ends late enough, of whose token nothing else is known.
+    """
 
     last_success: dict[str, datetime] = field(default_factory=dict)
     succeeded_runs: dict[str, datetime] = field(default_factory=dict)
@@ -34,6 +38,7 @@ class SweepFacts:
     unhealthy: set[str] = field(default_factory=set)
     gone_blobs: set[str] = field(default_factory=set)
     looked_pipelines: set[str] = field(default_factory=set)
+    renewed_secrets: set[str] = field(default_factory=set)
     swept_registries: set[str] = field(default_factory=set)
     oldest_expectation: datetime | None = None
 
@@ -65,6 +70,10 @@ class SweepFacts:
                 self.healthy.add(finding_key(rule.id, subject_of(rule, evidence)))
         if evidence.known_pipeline is not None:
             self.looked_pipelines.add(evidence.known_pipeline.id)
+            secret = evidence.secret
+            end = secret.expires_on if isinstance(secret, SecretAttributes) else None
+            if end is not None and end - evidence.limits.expiry_warning > evidence.now:
+                self.renewed_secrets.add(evidence.known_pipeline.id)
 
     def run_after(self, pipelines: Iterable[str], blob: BlobAddress, written: datetime | None) -> BlobRun | None:
         """A run of one of the pipelines that names the blob as it is now; one that succeeded if there is any."""
