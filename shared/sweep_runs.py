@@ -44,6 +44,7 @@ class RunSweep:
         self.seen = self.diagnosed = self.not_over = self.resolved = 0
         self.problems: list[str] = []
         self._stuck = Rhythms(monitor.state, "stuck")
+        self._stuck_is_read = False
 
     async def sweep(self, registry_id: str, occasion: Occasion) -> AsyncIterator[Recorded]:
         """Diagnoses what is to be diagnosed, page by page; then resolves failed runs that a success has followed."""
@@ -52,9 +53,11 @@ class RunSweep:
             async for entry in self._monitor.state.entries(run_prefix(registry_id))
             if (mark := mark_of_label(entry.label)) is not None
         }
-        await self._stuck.load()
         failed: list[PipelineRun] = []
         async for page in self._monitor.azure.registries.run_pages(registry_id):
+            if not self._stuck_is_read and any(run.outcome is RunOutcome.NOT_OVER for run in page):
+                await self._stuck.load()
+                self._stuck_is_read = True
             for run in page:
                 self.seen += 1
                 self._facts.add_run(run)
