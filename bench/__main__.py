@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from bench import arm_reads, diagnosis, hangs, imports, throughput
+from bench import arm_reads, diagnosis, hangs, imports, sweep, throughput
 
 
 def main() -> int:
@@ -16,6 +16,7 @@ def main() -> int:
     _imports(missed)
     asyncio.run(_hangs(missed))
     _diagnosis(missed)
+    asyncio.run(_sweep(missed))
     print()
     print("all marks met" if not missed else f"missed: {'; '.join(missed)}")
     return 1 if missed else 0
@@ -69,6 +70,15 @@ def _diagnosis(missed: list[str]) -> None:
     print(f"(e) diagnoses per second in one process without I/O (message, token and rules): {pace:.0f}")
     if pace < diagnosis.WANTED:
         missed.append("diagnoses per second")
+
+
+async def _sweep(missed: list[str]) -> None:
+    found = await sweep.measure()
+    print(f"(f) a sweep of {sweep.REGISTRIES} registries with {found.runs} known runs: {found.seconds:.1f} s,")
+    print(f"    the bare list calls {found.bare_seconds:.1f} s: {found.seconds / found.bare_seconds:.2f}x")
+    print(f"    ARM reads {found.arm_reads}, bare {found.bare_reads}; peak memory {found.peak_mib:.0f} MiB")
+    if found.arm_reads > sweep.LISTS or found.diagnosed or found.problems:
+        missed.append("ARM reads of a sweep")
 
 
 if __name__ == "__main__":
