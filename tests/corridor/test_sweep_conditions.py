@@ -1,0 +1,150 @@
+"""The sweep and conditions: what is about to fail, what is over, and who hears of it when."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from localcloud.scenario import CONTAINER
+from localcloud.service import Status
+from localcloud.world.clock import now
+from shared.findings.builder import Occasion, TriggeredBy
+from shared.sweep_conditions import ConditionSweep
+from shared.sweep_facts import SweepFacts
+from shared.sweep_pipelines import EVERY, PipelineSweep
+from tests.corridor.conftest import Corridor
+from tests.corridor.time_travel import conditions_opened, forget_rhythms, rows_of, told
+
+
+def renew(corridor: Corridor, lasts: timedelta) -> None:
+    """A new token for the export pipeline, that lasts so long."""
+    scenario = corridor.scenario
+    until = now() + lasts
+    token = corridor.cloud.sas(scenario.export_account.name, CONTAINER, "rwla", expires=until)
+    scenario.vault.set_secret("exportsas", f"?{token}", expires=until)
+
+
+async def test_a_token_that_expires_soon_is_found_without_any_run(corridor: Corridor) -> None:
+    renew(corridor, timedelta(days=2))
+    await corridor.sweep()
+    [soon] = rows_of(corridor, "ACRT303")
+    assert (soon["State"], soon["PipelineName"], soon["RunName"]) == ("Open", "exportpipe", "")
+    assert told(corridor) == [("Opened", "ACRT303")]
+    renew(corridor, timedelta(days=300))
+    await forget_rhythms(corridor)
+    await corridor.sweep()
+    assert told(corridor) == [("Opened", "ACRT303"), ("Resolved", "ACRT303")]
+    assert rows_of(corridor, "ACRT303")[-1]["State"] == "Resolved"
+
+
+async def test_a_removed_policy_is_found_before_a_run_fails(corridor: Corridor) -> None:
+    scenario = corridor.scenario
+    corridor.cloud.world.revoke_secret_get(scenario.vault, scenario.export_pipeline)
+    await corridor.sweep()
+    assert told(corridor) == [("Opened", "ACRT201")]
+    await forget_rhythms(corridor)
+    await corridor.sweep()
+    assert told(corridor) == [("Opened", "ACRT201")]
+    corridor.cloud.world.grant_secret_get(scenario.vault, scenario.export_pipeline)
+    await forget_rhythms(corridor)
+    report = await corridor.sweep()
+    assert told(corridor) == [("Opened", "ACRT201"), ("Resolved", "ACRT201")]
+    assert (report.resolved, report.alerts) == (1, 1)
+    [opened, closed] = corridor.alerts
+    assert opened["id"] != closed["id"]
+    assert opened["data"]["FindingKey"] == closed["data"]["FindingKey"]
+    assert await corridor.state("conditions/") == {}
+
+
+async def test_a_pipeline_is_looked_at_once_an_hour(corridor: Corridor) -> None:
+    await corridor.sweep()
+    [pipeline] = (await corridor.monitor.gatherer.lookups.all_pipelines())[0][:1]
+    occasion = Occasion(TriggeredBy.SWEEP)
+    for later, looked in ((timedelta(minutes=55), False), (EVERY, True)):
+        facts = SweepFacts()
+        looks = PipelineSweep(corridor.monitor, facts, datetime.now(UTC) + later)
+        await looks.load()
+        await looks.look(pipeline, occasion)
+        assert bool(facts.looked_pipelines) is looked
+
+
+async def test_ten_runs_on_one_dead_token_are_one_condition(corridor: Corridor) -> None:
+    scenario = corridor.scenario
+    renew(corridor, timedelta(days=-1))
+    for number in range(10):
+        raw = await corridor.export(f"failing{number}")
+        if number % 2:
+            await corridor.run_event(raw)
+    await corridor.sweep()
+    assert {row["RuleId"] for row in corridor.root_causes()} == {"ACRT301"}
+    assert len({row["FindingId"] for row in corridor.root_causes()}) == 10
+    assert len({row["FindingKey"] for row in corridor.root_causes()}) == 1
+    assert told(corridor) == [("Opened", "ACRT301")]
+    renew(corridor, timedelta(days=90))
+    await corridor.run_event(await corridor.export("working"))
+    for _ in range(2):
+        await corridor.sweep()
+        assert told(corridor) == [("Opened", "ACRT301"), ("Resolved", "ACRT301")]
+        over = rows_of(corridor, "ACRT101", "Resolved")
+        assert sorted(row["RunName"] for row in over) == [f"failing{number}" for number in range(10)]
+        opened = {row["RunName"]: row["FindingId"] for row in rows_of(corridor, "ACRT101", "Open")}
+        assert {row["RunName"]: row["FindingId"] for row in over} == opened
+    assert scenario.source.runs.keys() >= opened.keys()
+    assert sorted(await corridor.run_states()) == ["done"] + ["resolved"] * 10
+
+
+async def test_a_missing_right_is_told_after_an_hour_and_resolved_when_it_is_back(corridor: Corridor) -> None:
+    corridor.break_down("arm", Status(403), "contosoedge", "pipelineruns")
+    await corridor.sweep()
+    [missing] = rows_of(corridor, "ACRT901")
+    assert (missing["State"], missing["Outcome"]) == ("Open", "Unknown")
+    assert told(corridor) == []
+    await conditions_opened(corridor, timedelta(minutes=55))
+    await corridor.sweep()
+    assert told(corridor) == []
+    await conditions_opened(corridor, timedelta(minutes=65))
+    await corridor.sweep()
+    await corridor.sweep()
+    assert told(corridor) == [("Opened", "ACRT901")]
+    corridor.heal()
+    await corridor.sweep()
+    assert told(corridor) == [("Opened", "ACRT901"), ("Resolved", "ACRT901")]
+    assert await corridor.state("conditions/") == {}
+
+
+async def test_while_the_topic_is_down_alerts_wait(corridor: Corridor) -> None:
+    corridor.break_down("topic", Status(503))
+    await corridor.run_event(await corridor.failed_export("failing"))
+    [record] = [r for r in (await corridor.state("conditions/")).values() if r["ruleId"] == "ACRT201"]
+    assert record["alert"] == "pending"
+    await conditions_opened(corridor, timedelta(minutes=5))
+    await corridor.sweep()
+    assert corridor.alerts == []
+    corridor.heal()
+    await corridor.sweep()
+    assert told(corridor) == [("Opened", "ACRT201")]
+    assert corridor.alerts[0]["data"]["FindingId"] == record["row"]["FindingId"]
+    # So it is with what is over: the record stays until somebody was told.
+    scenario = corridor.scenario
+    corridor.cloud.world.grant_secret_get(scenario.vault, scenario.export_pipeline)
+    await corridor.run_event(await corridor.export("working"))
+    corridor.break_down("topic", Status(503))
+    await corridor.sweep()
+    assert len(corridor.alerts) == 1
+    assert await corridor.state("conditions/") != {}
+    corridor.heal()
+    await corridor.sweep()
+    await corridor.sweep()
+    assert told(corridor) == [("Opened", "ACRT201"), ("Resolved", "ACRT201")]
+    assert await corridor.state("conditions/") == {}
+
+
+async def test_what_opened_after_a_look_is_not_over_by_that_look(corridor: Corridor) -> None:
+    began = datetime.now(UTC)
+    facts = SweepFacts()
+    await corridor.run_event(await corridor.failed_export("failing"))
+    keys = {record["findingKey"] for record in (await corridor.state("conditions/")).values()}
+    facts.healthy |= keys
+    await ConditionSweep(corridor.monitor, facts, began).sweep()
+    assert told(corridor) == [("Opened", "ACRT201")]
+    await ConditionSweep(corridor.monitor, facts, datetime.now(UTC)).sweep()
+    assert told(corridor) == [("Opened", "ACRT201"), ("Resolved", "ACRT201")]
