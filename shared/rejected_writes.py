@@ -11,6 +11,7 @@ Every row about one write has the same ids, made of the rule, the resource and t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -123,18 +124,32 @@ class RejectedWrites:
             await self.records.finish(record, REJECTED)
         return recorded
 
+    async def take_back(self, record: LostRecord, occasion: Occasion) -> Recorded:
+        """The write has left a run after all, which was not to be seen when its event came: it was not rejected."""
+        write = Write(parse_resource_id(record.resource_id), record.correlation_id, record.written_at, rejected=True)
+        occasion = replace(occasion, event_id=record.event_id, correlation_id=record.correlation_id)
+        recorded = await self._resolved(write, occasion)
+        await self.records.finish(record, REJECTED)
+        return recorded
+
+    async def _resolved(
+        self, write: Write, occasion: Occasion, causes: Sequence[tuple[Finding, bool]] = ()
+    ) -> Recorded:
+        """Stores ``causes``, and the rejection once more as resolved."""
+        first = await self._built(diagnose_rejected_write(self._evidence(write, None)), write, occasion)
+        resolved = [replace(finding, state=State.RESOLVED) for finding, _ in first if finding.rule_id == REJECTED]
+        recorded = await self._recorder.write([*causes, *((finding, False) for finding in resolved)])
+        alerts = [alert for finding in resolved for alert in await self._close(finding)]
+        return Recorded(recorded.findings, (*recorded.alerts, *alerts))
+
     async def _replace_cause(self, diagnosis: Diagnosis, write: Write, occasion: Occasion) -> Recorded:
         """Stores the cause that the log names, and the rejection once more as resolved if it is another one."""
         cause = diagnosis.root_cause
         built = await self._built(diagnosis, write, occasion)
         if cause is None or cause.rule.id == REJECTED:
             return await self._recorder.write(built)
-        first = await self._built(diagnose_rejected_write(self._evidence(write, None)), write, occasion)
-        resolved = [replace(finding, state=State.RESOLVED) for finding, _ in first if finding.rule_id == REJECTED]
         causes = [(finding, told) for finding, told in built if finding.rule_id != REJECTED]
-        recorded = await self._recorder.write([*causes, *((finding, False) for finding in resolved)])
-        alerts = [alert for finding in resolved for alert in await self._close(finding)]
-        return Recorded(recorded.findings, (*recorded.alerts, *alerts))
+        return await self._resolved(write, occasion, causes)
 
     async def _close(self, finding: Finding) -> list[str]:
         stored = await self._state.read(condition_key(finding.finding_key))

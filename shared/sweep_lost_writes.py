@@ -6,7 +6,7 @@ import asyncio
 from datetime import datetime
 from typing import Final
 
-from shared.errors import MonitorError
+from shared.errors import MonitorError, PermanentError
 from shared.findings.builder import Occasion
 from shared.findings.finding import Finding
 from shared.monitor import Monitor
@@ -30,7 +30,10 @@ async def sweep_lost_writes(monitor: Monitor, occasion: Occasion, now: datetime,
     async def one(record: LostRecord) -> None:
         async with turns:
             try:
-                recorded = await monitor.rejected_writes.look_up(record, monitor.azure.activity_log, occasion)
+                if await _left_a_run(monitor, record):
+                    recorded = await monitor.rejected_writes.take_back(record, occasion)
+                else:
+                    recorded = await monitor.rejected_writes.look_up(record, monitor.azure.activity_log, occasion)
             except MonitorError as error:
                 problems.append(str(error))
                 return
@@ -40,3 +43,17 @@ async def sweep_lost_writes(monitor: Monitor, occasion: Occasion, now: datetime,
     waiting = await monitor.rejected_writes.records.waiting(now)
     await asyncio.gather(*(one(record) for record in waiting[:MOST_AT_A_TIME]))
     return Recorded(tuple(findings), tuple(alerts))
+
+
+async def _left_a_run(monitor: Monitor, record: LostRecord) -> bool:
+    """Whether the write's own run is there: one that began before the event, and not a later one of its name.
+
+    A run that was not to be seen for a moment is diagnosed as any other; the log would name its cause a second time.
+    """
+    if not record.resource_id.lower().rpartition("/")[0].endswith("/pipelineruns"):
+        return False
+    try:
+        run = await monitor.azure.registries.run(record.resource_id)
+    except PermanentError:
+        return False
+    return run.began is not None and run.began <= record.written_at
