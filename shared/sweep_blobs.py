@@ -97,7 +97,10 @@ class BlobSweep:
             if isinstance(error, TransientError):
                 raise
             # The pipelines' own looks say what is missing on the container; here nothing may be concluded.
-            return await self._monitor.cannot_list(place, readers, error, occasion)
+            recorded = await self._monitor.cannot_list(place, readers, error, occasion)
+            # Known to be wrong in this sweep, so that its own last step does not call it resolved.
+            self._facts.add_findings(recorded.findings)
+            return recorded
         await self._close_what_is_gone(place, present)
         await self._containers.note(str(place), self._now)
         return Recorded(
