@@ -6,6 +6,7 @@ import asyncio
 import sys
 
 from bench import arm_reads, diagnosis, hangs, imports, sweep, throughput
+from bench.sweep_world import REGISTRIES
 
 
 def main() -> int:
@@ -74,7 +75,7 @@ def _diagnosis(missed: list[str]) -> None:
 
 async def _sweep(missed: list[str]) -> None:
     found = await sweep.measure()
-    print(f"(f) a sweep of {sweep.REGISTRIES} registries with {found.runs} known runs: {found.seconds:.1f} s,")
+    print(f"(f) a sweep of {REGISTRIES} registries with {found.runs} known runs: {found.seconds:.1f} s,")
     print(f"    the bare list calls {found.bare_seconds:.1f} s: {found.seconds / found.bare_seconds:.2f}x")
     print(f"    ARM reads {found.arm_reads}, bare {found.bare_reads}; peak memory {found.peak_mib:.0f} MiB")
     if found.arm_reads > sweep.LISTS or found.diagnosed or found.problems:
