@@ -137,6 +137,10 @@ class Lookups:
             key = ("grants", scope, principal)
             asked = self._cached(key, lambda who=principal: self._azure.access.grants(scope, who), after)  # type: ignore[misc]
             grants = await piece(asked, f"scope {scope}")
+            if isinstance(grants, Missing):
+                # The scope itself was read a moment ago: that its roles are not there says nothing about them.
+                right = "Microsoft.Authorization/roleAssignments/read"
+                return Unavailable(f"the roles at {scope} are not there ({grants.code})", scope, right)
             if not isinstance(grants, tuple):
                 return grants
             found += grants
