@@ -59,7 +59,10 @@ async def judge(cell: Cell, stage: Stage, fault: Fault, before: int, during: int
 def _false_passes(cell: Cell, rows: list[Row]) -> None:
     if not cell.dependency.judged or not cell.hits:
         return
+    opened = {row["FindingKey"] for row in rows if row["State"] == "Open"}
     for row in rows:
+        if row["RuleId"] == _CANNOT_CHECK and row["FindingKey"] not in opened:
+            continue  # a gap from before the fault, which may well have closed
         if row["Outcome"] == "Pass" and row["RuleId"] not in {"ACRT100", "ACRT903"}:
             cell.holes.append(f"{row['RuleId']} {row['State']} rests on what was not there")
 
