@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any, Final
+from typing import Final, TypeAlias
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -28,8 +28,8 @@ from tests.scenarios.loading import ScenarioFile, all_scenarios
 from tests.scenarios.operations import ScenarioError
 from tests.scenarios.playing import Played, play, problems
 
-# Of a number and what came of the scenario: what the monitor wrote, or how playing it went wrong.
-Done = Any
+# A scenario's number and what came of it: what the monitor wrote, or how playing it went wrong.
+Done: TypeAlias = "multiprocessing.Queue[tuple[int, Played | str]]"
 # Azurite may have to start first; no scenario takes more than a second or two.
 _PATIENCE: Final = 60.0
 _AT_ONCE: Final = 2

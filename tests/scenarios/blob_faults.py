@@ -67,12 +67,6 @@ async def exported_before(stage: Stage, *, blob: str = BLOB, days_ago: float = 3
 
 
 @fault
-async def blob_deleted(stage: Stage, *, blob: str = BLOB) -> None:
-    """The blob is gone."""
-    await stage.cloud.delete_blob(stage.account.name, CONTAINER, blob)
-
-
-@fault
 async def blob_archived(stage: Stage, *, blob: str = BLOB) -> None:
     """The blob was moved into the archive tier."""
     await stage.cloud.archive_blob(stage.account.name, CONTAINER, blob)
@@ -95,6 +89,12 @@ async def blob_held(stage: Stage, *, blob: str = BLOB, by: Literal["legal hold",
             "x-ms-immutability-policy-until-date": "Fri, 01 Jan 2038 00:00:00 GMT",
             "x-ms-immutability-policy-mode": "locked",
         }
+    stage.cloud.disguise_blob(stage.account.name, CONTAINER, blob, headers)
+
+
+@fault
+async def blob_shows(stage: Stage, *, blob: str = BLOB, headers: dict[str, str]) -> None:
+    """The blob's properties, as Storage's headers have them."""
     stage.cloud.disguise_blob(stage.account.name, CONTAINER, blob, headers)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
 from typing import Literal
 
 from localcloud.arm.registries import REGISTRY_TYPE
@@ -125,15 +124,6 @@ async def push_many(stage: Stage, *, many: int) -> None:
 
 
 @fault
-async def artifact_removed(stage: Stage, *, repository: str, tag: str = "") -> None:
-    """A tag is gone from the source registry, or its whole repository."""
-    if tag:
-        del stage.transfer.source.artifacts[repository][tag]
-    else:
-        del stage.transfer.source.artifacts[repository]
-
-
-@fault
 async def behaviour(
     stage: Stage,
     *,
@@ -185,12 +175,6 @@ async def monitor_cannot_reach(
     stage.cloud.faults.append(
         Fault(service, lambda request: path.lower() in request.path.lower(), answer, origin=Origin.MONITOR)
     )
-
-
-@fault
-async def pipeline_made(stage: Stage, *, days_ago: float) -> None:
-    """When the pipeline was made."""
-    stage.pipeline.created = stage.pipeline.modified = now() - timedelta(days=days_ago)
 
 
 @fault

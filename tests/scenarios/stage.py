@@ -36,6 +36,7 @@ class WorldSpec:
     blob_there: bool = True
     """Whether the blob of an import has landed before."""
     settings: dict[str, str] = field(default_factory=dict)
+    """Of the app; ``{subscription}`` stands for the subscription's id."""
 
 
 @dataclass(slots=True)
@@ -107,10 +108,11 @@ class Stage:
     def monitor(self) -> Monitor:
         """The monitor, made when something first happens, with the settings of that moment."""
         if self.monitor_in_use is None:
+            here = self.cloud.world.subscription_id
             environment = {
                 **self.cloud.environment,
                 "SAS_INSPECTION": self.spec.inspection,
-                **self.spec.settings,
+                **{name: value.replace("{subscription}", here) for name, value in self.spec.settings.items()},
                 **self.settings,
             }
             runtime.use_sessions(self.cloud.client_session)

@@ -7,7 +7,6 @@ from typing import Literal
 from localcloud.scenario import CONTAINER
 from localcloud.service import Fault, Origin, Status
 from localcloud.world import RoleDefinition
-from localcloud.world.network import ADDRESSES
 from tests.scenarios.operations import fault
 from tests.scenarios.stage import Stage
 
@@ -67,12 +66,6 @@ async def account_in_other_subscription(stage: Stage) -> None:
     stage.account.id = world.resource_id(
         "Microsoft.Storage/storageAccounts", stage.account.name, "data", stage.account.subscription_id
     )
-
-
-@fault
-async def service_address_allowed(stage: Stage) -> None:
-    """The firewall happens to allow the addresses that the registry service comes from."""
-    stage.account.network.ip_rules.append(ADDRESSES[Origin.REGISTRY_SERVICE])
 
 
 @fault

@@ -146,16 +146,6 @@ async def key_rotated(stage: Stage, *, keys: list[int]) -> None:
 
 
 @fault
-async def token_tampered(stage: Stage) -> None:
-    """Somebody wrote a letter into the token that was not signed."""
-    version = stage.vault.secret(stage.secret)
-    assert version is not None
-    fields = [field.partition("=") for field in version.value.removeprefix("?").split("&")]
-    changed = "&".join(f"{n}={'racwdl' if n == 'sp' else v}" for n, _, v in fields)
-    store(stage, f"?{changed}", version.expires)
-
-
-@fault
 async def stored_policy(
     stage: Stage, *, name: str = "transfer", permissions: str = "", expires_in_days: float = 90
 ) -> None:

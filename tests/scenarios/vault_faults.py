@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Literal
 
 from localcloud.service import Fault, Origin, Status
-from localcloud.world import AccessPolicy
+from localcloud.world import AccessPolicy, RoleDefinition
 from localcloud.world.clock import now
 from tests.scenarios.operations import fault
 from tests.scenarios.stage import Stage
@@ -79,6 +79,15 @@ async def vault_role(
         condition="@Resource[Microsoft.KeyVault/vaults/secrets:name] StringEquals 'x'" if condition else None,
         condition_holds=condition != "does not hold",
     )
+
+
+@fault
+async def custom_vault_role(stage: Stage, *, may: list[str]) -> None:
+    """A custom role with these data actions, on the vault."""
+    role = RoleDefinition(
+        "Transfer Secrets", "c2a3f0f1-6b0a-4c06-9f2f-2a0fd8ed0aa2", data_actions=tuple(may), custom=True
+    )
+    stage.cloud.world.access.assign(stage.identity.id, role, stage.vault.id)
 
 
 @fault
