@@ -185,7 +185,7 @@ class Gatherer:
         principals = pipeline.identity.principals if pipeline.identity else ()
         secret_scope = f"{vault.id}/secrets/{address.secret}"
         secret, grants = await asyncio.gather(
-            within(deadline, self.lookups.secret(vault, address, after), str(address)),
+            self._secret(vault, address, after, deadline),
             within(deadline, self.lookups.grants(secret_scope, principals, after), vault.name)
             if vault.uses_rbac
             else _nothing(),
@@ -194,6 +194,14 @@ class Gatherer:
             success = await within(deadline, self.lookups.last_success(pipeline, after), evidence.registry_id)
             found["last_success"] = success if isinstance(success, datetime) else None
         return {**found, "secret": secret, "vault_grants": grants}
+
+    async def _secret(
+        self, vault: Vault, address: SecretAddress, after: datetime | None, deadline: float
+    ) -> Piece[SecretAttributes]:
+        """The secret's attributes, if the settings allow the monitor to look at them."""
+        if self._settings.sas_inspection is SasInspection.NONE:
+            return Unavailable("SAS_INSPECTION is none, so the secret is not looked at", by_choice=True)
+        return await within(deadline, self.lookups.secret(vault, address, after), str(address))
 
     async def _token(self, address: SecretAddress) -> dict[str, Any]:
         """The token, if the settings allow the monitor to read it. Only the parsed form is kept."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Final
 
 from shared.evidence.model import Evidence, Malformed, ProbeResult
@@ -223,7 +224,8 @@ def shared_key_access_disabled(evidence: Evidence) -> Verdict:
     How to fix: let the pipeline use its managed identity (storage access mode ManagedIdentity), which needs
     no token at all. Until then a user-delegation SAS works, for seven days at most.
 
-    What can make it wrong: where the token is not read, it may be a user-delegation SAS.
+    What can make it wrong: where the token is not read, it may be a user-delegation SAS; a secret that lives for a
+    week at most may well hold one, so this is only called possible then.
 
     References: Azure Storage, "Prevent authorization with Shared Key".
     """
@@ -242,7 +244,19 @@ def shared_key_access_disabled(evidence: Evidence) -> Verdict:
         return passed()
     if isinstance(token, SasToken):
         return failed(kind=str(token.kind))
-    return failed(confidence=Confidence.LIKELY)
+    return failed(confidence=Confidence.POSSIBLE if _may_be_delegated(evidence) else Confidence.LIKELY)
+
+
+# A delegated token's key lives for seven days at most.
+_LONGEST_DELEGATION: Final = timedelta(days=7, hours=1)
+
+
+def _may_be_delegated(evidence: Evidence) -> bool:
+    """Whether the secret's dates are those of a token that no account key has signed."""
+    secret = evidence.secret
+    if not isinstance(secret, SecretAttributes) or secret.created is None or secret.expires_on is None:
+        return False
+    return secret.expires_on - secret.created <= _LONGEST_DELEGATION
 
 
 @shared_key_access_disabled.described_by
