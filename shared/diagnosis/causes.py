@@ -49,6 +49,7 @@ def _place(rule: Rule) -> tuple[int, int, str]:
 
 
 _IN_ORDER: Final = sorted(CATALOGUE.values(), key=_place)
+_REFUSALS: Final = frozenset({401, 403})
 # These two name each other's storage access mode.
 _SAS_ONLY: Final = frozenset(i for i in CATALOGUE if i.startswith(("ACRT20", "ACRT21", "ACRT30", "ACRT31")))
 _IDENTITY_ONLY: Final = frozenset({"ACRT351"})
@@ -175,6 +176,9 @@ def _named_by_message(rule: Rule, verdicts: Mapping[str, Verdict], claim: Claim)
 
 def _first_broken(evidence: Evidence, broken: list[Rule]) -> Rule | None:
     service = evidence.message.service
+    if evidence.message.claims and _REFUSALS.intersection(evidence.message.statuses):
+        # Who is refused is not told how the blob is: a conflict with it has another status.
+        broken = [rule for rule in broken if rule.step is not Step.BLOB]
     if service is None:
         return broken[0] if broken else None
     steps = _STEPS_OF_SERVICE[service]

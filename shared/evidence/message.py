@@ -14,7 +14,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Final
 
-from shared.evidence.phrases import BARE_STATUSES, PHRASES, SERVICE_WORDS, Service
+from shared.evidence.phrases import BARE_STATUSES, PHRASES, SERVICE_WORDS, THROTTLED, Service
 from shared.redaction import redact
 from shared.times import parse_http_date, parse_time
 
@@ -81,6 +81,16 @@ _DEEPEST: Final = 4
 _HOST: Final = re.compile(
     r"\b([a-z0-9][a-z0-9-]{1,62}\.(?:blob\.|vault\.|vaultcore\.)[a-z0-9.-]{3,80}[a-z0-9])", re.IGNORECASE
 )
+# Both begin with what is rare in a text, which keeps the search for them fast.
+_QUOTED: Final = re.compile(r"['\"`‘“](?<!\w.)(?!/)([^'\"`‘’“”\n]{1,300})['\"`’”](?!\w)")
+_PATH: Final = re.compile(r"://[^\s/'\"`‘“<>]{1,300}/([^\s'\"`‘“<>]{1,2000})")
+_THING: Final = re.compile(
+    r"\b(?:blob|container|artifact|image|tag|repository|secret|vault|account|file|pipeline)\s$", re.IGNORECASE
+)
+_LONGEST_THING: Final = 12
+_FILE_ENDINGS: Final = (".tar", ".tgz", ".gz", ".zip", ".json")
+# Resource ids, login servers and addresses: what they say of the kind of thing is wanted.
+_ADDRESS_MARKS: Final = ("microsoft.", ".azurecr.", "://")
 _OBJECT_ID: Final = re.compile(
     r"\b(?:oid|object id)[=:\s'\"]{1,4}([0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})", re.IGNORECASE
 )
@@ -104,10 +114,12 @@ def _read(message: str) -> MessageReading:
     lowered = text.lower()
     host = _first(_HOST, text).lower() if ".blob." in lowered or ".vault" in lowered else ""
     times = _times(text) if "expiry" in lowered else (None, None, None)
-    claims, service = _claims(text, lowered, host, times)
-    service = service or _service(text, host)
-    if not claims:
-        claims = _bare_status(service, statuses)
+    spoken = _without_names(text)
+    claims, service = _claims(text, spoken, host, times)
+    service = service or _service(spoken, host)
+    # Having been throttled explains no refusal.
+    if all(claim.rules == THROTTLED for claim in claims):
+        claims = (*_bare_status(service, statuses), *claims)
     object_id = _first(_OBJECT_ID, text).lower() if "oid" in lowered or "object id" in lowered else ""
     return MessageReading(whole, service, statuses, claims, times, host, object_id)
 
@@ -136,6 +148,28 @@ def _meant(escape: re.Match[str]) -> str:
     return character if character.isprintable() else "\n"
 
 
+def _without_names(text: str) -> str:
+    """The text with what is only a name blotted out, letter for letter: a container may be called 'expired-tokens'."""
+    spoken = _QUOTED.sub(_blotted, text)
+    return _PATH.sub(_blotted_path, spoken) if "://" in spoken else spoken
+
+
+def _blotted(quoted: re.Match[str]) -> str:
+    """A name is quoted in one word, or behind the kind of thing that it names, or it has a file's ending."""
+    whole, name = quoted.group(), quoted.group(1).lower()
+    if any(mark in name for mark in _ADDRESS_MARKS):
+        return whole
+    before = quoted.string[max(0, quoted.start() - _LONGEST_THING) : quoted.start()]
+    if " " in name and not name.endswith(_FILE_ENDINGS) and not _THING.search(before):
+        return whole
+    return f"{whole[0]}{'_' * (len(whole) - 2)}{whole[-1]}"
+
+
+def _blotted_path(address: re.Match[str]) -> str:
+    path = address.group(1)
+    return f"{address.group()[: -len(path)]}{'_' * len(path)}"
+
+
 def _first(pattern: re.Pattern[str], text: str) -> str:
     match = pattern.search(text)
     return str(match.group(1)) if match else ""
@@ -152,8 +186,10 @@ def _time(text: str) -> datetime | None:
 
 
 def _claims(
-    text: str, lowered: str, host: str, times: tuple[datetime | None, datetime | None, datetime | None]
+    text: str, spoken: str, host: str, times: tuple[datetime | None, datetime | None, datetime | None]
 ) -> tuple[tuple[Claim, ...], Service | None]:
+    lowered = text.lower()
+    lowered_spoken = lowered if spoken == text else spoken.lower()
     claims: list[Claim] = []
     service: Service | None = None
     window = _OUTSIDE_TIME_FRAME.search(text) if "time" in lowered else None
@@ -162,16 +198,17 @@ def _claims(
         service = Service.STORAGE
     covered: list[tuple[int, int]] = [window.span()] if window else []
     for phrase in PHRASES:
-        match = phrase.find(text, lowered)
+        match = phrase.find(text, lowered) if phrase.is_code else phrase.find(spoken, lowered_spoken)
         # A general sentence inside a special one that has spoken already adds nothing.
         if match is None or any(start <= match.start() < end for start, end in covered):
             continue
         covered.append(match.span())
         rules = phrase.rules
         if set(rules) == {"ACRT207", "ACRT407"}:
-            rules = _whose_name(host, text)
+            rules = _whose_name(host, spoken)
         service = service or phrase.service
-        claims.append(Claim(rules, phrase.usual, " ".join(match.group().split())[:200]))
+        said = text[match.start() : match.end()]
+        claims.append(Claim(rules, phrase.usual, " ".join(said.split())[:200]))
     # What decides is believed before what leaves a choice; within each, the order of the list.
     return tuple(sorted(claims, key=lambda claim: not claim.decides)), service
 

@@ -41,6 +41,8 @@ class Phrase:
     rules: tuple[str, ...]
     service: Service | None = None
     usual: str = ""
+    # A code is believed wherever it stands; plain words are not when they are part of somebody's name for a thing.
+    is_code: bool = False
 
     def find(self, text: str, lowered: str) -> re.Match[str] | None:
         """Where the saying stands in ``text``, of which ``lowered`` is the lower-case form."""
@@ -59,11 +61,16 @@ def _phrase(
 ) -> Phrase:
     # Blanks stand for any run of white space, because line breaks move about when texts are embedded.
     spaced = pattern.replace(" ?", r"\s{0,20}").replace(" ", r"\s{1,20}").replace("<gap>", _GAP)
-    return Phrase(re.compile(spaced, re.IGNORECASE), needles or needles_of(pattern), rules, service, usual)
+    is_code = " " not in pattern.replace(" ?", "") or _A_CODE.search(pattern) is not None
+    return Phrase(re.compile(spaced, re.IGNORECASE), needles or needles_of(pattern), rules, service, usual, is_code)
 
 
 # Other words of the same sentence, names with dots in them included.
-_GAP: Final = r"(?:[^.]|\.(?!\s)){0,120}?"
+_GAP: Final = r"(?:[^.;]|[.;](?!\s)){0,120}?"
+_A_CODE: Final = re.compile(r"\\b[A-Z]+[a-z_]\w*[A-Z]\w*\\b")
+_NOT_THERE: Final = (
+    r"(?:does(?: not|n['’]t) exist|no longer exists?|(?:(?:was|is|could|can) ?n[o'’]t |can['’]t |not )(?:be )?found)"
+)
 _CLASSES_AND_ESCAPES: Final = re.compile(r"\\[bBdDsSwW]|\[[^\]]*\]|<gap>")
 _INNERMOST_GROUP: Final = re.compile(r"\([^()]*\)[?*]?")
 _OPTIONAL: Final = re.compile(r"[^{}|][?*]|[^{}|]?\{\d+,\d+\}\??")
@@ -84,12 +91,17 @@ def needles_of(pattern: str) -> tuple[str, ...]:
     return tuple(needles)
 
 
+# Of the tokens only Storage's: the caller's own access token ends too, and that is another fault.
+_STORAGES_OWN: Final = r"(?:sas|shared access token|signature|(?<!access\s)(?<!bearer\s)(?<!refresh\s)token)\b"
+
 _KV: Final = Service.KEY_VAULT
 _ST: Final = Service.STORAGE
 _RG: Final = Service.REGISTRY
 
+THROTTLED: Final = ("ACRT117",)
+
 # Every vault refusal that carries no reason, and every storage refusal that carries none.
-VAULT_REFUSALS: Final = ("ACRT201", "ACRT202", "ACRT203", "ACRT210")
+VAULT_REFUSALS: Final = ("ACRT201", "ACRT202", "ACRT203", "ACRT209", "ACRT210")
 STORAGE_REFUSALS: Final = (
     "ACRT301",
     "ACRT302",
@@ -174,12 +186,13 @@ PHRASES: Final = (
     # The stored access policy that the token names is gone, and the token with it.
     _phrase(r"SAS identifier not found", "ACRT304", service=_ST),
     _phrase(r"signature (?:fields )?not well ?formed", "ACRT311", service=_ST),
-    _phrase(r"\bse is mandatory|\bsp is mandatory|\bsv is mandatory", "ACRT311", service=_ST),
+    _phrase(r"\b(?:s[a-z]{1,2}|spr|sig) is mandatory", "ACRT311", service=_ST),
     _phrase(
         r"Access without signed identifier cannot have time window",
         "ACRT311",
         service=_ST,
     ),
+    _phrase(r"signed expiry\b<gap> after (?:the )?signed start", "ACRT311", service=_ST),
     _phrase(
         r"(?:sas|shared access signature)(?: token)? (?:has |is )?(?:already )?expired",
         "ACRT301",
@@ -204,6 +217,7 @@ PHRASES: Final = (
     _phrase(r"\bInvalidBlobType\b", "ACRT509", service=_ST),
     _phrase(r"\bBlobAlreadyExists\b", "ACRT403", service=_ST),
     _phrase(r"specified blob already exists", "ACRT403", service=_ST),
+    _phrase(r"\bOverwriteBlobs\b<gap> (?:not|missing)\b", "ACRT403", service=_ST),
     _phrase(r"\bUnauthorizedBlobOverwrite\b", "ACRT403", service=_ST),
     _phrase(r"blob\b<gap> already exists", "ACRT403", service=_ST),
     _phrase(r"\bBlobNotFound\b", "ACRT402", service=_ST),
@@ -212,11 +226,6 @@ PHRASES: Final = (
     _phrase(r"\bMANIFEST_UNKNOWN\b", "ACRT601", service=_RG),
     _phrase(r"\bNAME_UNKNOWN\b|\bTAG_UNKNOWN\b|\bMANIFEST_BLOB_UNKNOWN\b", "ACRT601", service=_RG),
     _phrase(r"manifest tagged by \S{1,200} is not found", "ACRT601", service=_RG),
-    _phrase(
-        r"(?:manifest|repository|artifact|image|tag)\b<gap> (?:is|was|could) not (?:be )?found",
-        "ACRT601",
-        service=_RG,
-    ),
     _phrase(r"manifest unknown|repository name not known", "ACRT601", service=_RG),
     _phrase(
         r"artifacts?\b<gap> (?:maximum|limit|more than|at most|exceeds?)\b<gap>\b50\b",
@@ -224,12 +233,13 @@ PHRASES: Final = (
         service=_RG,
     ),
     _phrase(
-        r"(?:maximum|limit|more than|at most|exceeds?)\b<gap>\b50\b<gap> artifacts?",
+        r"(?:maximum|limit|more than|at most|exceeds?)\b<gap>\b50\b (?:\w{1,30} ){0,2}artifacts?",
         "ACRT602",
         service=_RG,
     ),
     _phrase(r"layer\b<gap> (?:exceeds?|larger than|too large|over)\b", "ACRT605", service=_RG),
     _phrase(r"\bTAG_ALREADY_EXISTS\b", "ACRT606", service=_RG),
+    _phrase(r"\bOverwriteTags\b<gap> (?:not|missing)\b", "ACRT606", service=_RG),
     _phrase(r"\btag\b<gap> already exists", "ACRT606", service=_RG),
     # --- The pipeline, its registry, and who wrote the run ---------------------------------------------------
     _phrase(r"\bLinkedAuthorizationFailed\b", "ACRT112", service=Service.ARM),
@@ -267,11 +277,17 @@ PHRASES: Final = (
     ),
     _phrase(r"client with IP \S{1,80} is not allowed access", "ACRT118", service=_RG),
     _phrase(
+        r"Microsoft\.Storage/storageAccounts/\S{1,100} (?:under|was|is|could)\b<gap>not (?:be )?found",
+        "ACRT407",
+        service=_ST,
+    ),
+    _phrase(
         r"managed (?:service )?identity\b<gap> "
         r"(?:not found|does not exist|could not be found|is missing|not assigned)",
         "ACRT209",
         service=Service.IDENTITY,
     ),
+    _phrase(r"identity (?:has not been|is not|was not) assigned", "ACRT209", service=Service.IDENTITY),
     _phrase(
         r"no (?:managed )?(?:service )?identity (?:is |was |has been )?(?:assigned|found|configured)"
         r"|(?:pipeline|it) (?:has|had) no (?:managed )?(?:service )?identity",
@@ -280,20 +296,20 @@ PHRASES: Final = (
     ),
     # --- The same refusals in plain words, as somebody may write them around or instead of a code ---------------
     _phrase(r"secret\b<gap> (?:is|was|has been) (?:currently )?disabled", "ACRT203", service=_KV),
-    _phrase(r"secret\b<gap> (?:does not exist|(?:was |could |can )?not (?:be )?found)", "ACRT204", service=_KV),
+    _phrase(rf"secret\b<gap> {_NOT_THERE}", "ACRT204", service=_KV),
     _phrase(
         r"vault\b<gap> (?:firewall|network rules?|network access|private (?:link|endpoint))", "ACRT202", service=_KV
     ),
     _phrase(r"(?:firewall|network rules?)\b<gap> (?:key ?)?vault\b", "ACRT202", service=_KV),
-    _phrase(r"vault\b<gap> (?:does not exist|(?:was |could |can )?not (?:be )?found)", "ACRT207", service=_KV),
+    _phrase(rf"vault\b<gap> {_NOT_THERE}", "ACRT207", service=_KV),
     _phrase(r"(?:vault|secrets?)\b<gap> (?:different|another|wrong|other) tenant", "ACRT210", service=_KV),
     _phrase(r"(?:lacks?|missing|without|not have|no) <gap>\bget\b<gap>(?:vault|secrets?)\b", "ACRT201", service=_KV),
     _phrase(r"(?:vault|secrets?)\b<gap> (?:lacks?|missing|without|not have|no) <gap>\bget\b", "ACRT201", service=_KV),
-    _phrase(r"container\b<gap> (?:does not exist|(?:was |could |can )?not (?:be )?found)", "ACRT401", service=_ST),
-    _phrase(r"\bblob\b<gap> (?:does not exist|(?:was |could |can )?not (?:be )?found)", "ACRT402", service=_ST),
-    _phrase(
-        r"storage account\b<gap> (?:does not exist|(?:was |could |can )?not (?:be )?found)", "ACRT407", service=_ST
-    ),
+    _phrase(rf"container\b(?! ?registr)<gap> {_NOT_THERE}", "ACRT401", service=_ST),
+    _phrase(rf"\bblob\b<gap> {_NOT_THERE}", "ACRT402", service=_ST),
+    _phrase(rf"storage account\b<gap> {_NOT_THERE}", "ACRT407", service=_ST),
+    # Below the things that hold artifacts, of which the same sentence may speak.
+    _phrase(rf"(?:manifest|repository|artifact|image|tag)\b<gap> {_NOT_THERE}", "ACRT601", service=_RG),
     _phrase(
         r"(?:storage|account)\b<gap> (?:firewall|network rules?|virtual network)",
         "ACRT405",
@@ -306,8 +322,20 @@ PHRASES: Final = (
         service=_ST,
         needles=("firewall", "network"),
     ),
-    _phrase(r"(?:sas|signature|token)\b<gap> (?:has |is |was |already ){0,3}expired", "ACRT301", service=_ST),
-    _phrase(r"(?:sas|signature|token)\b<gap> not (?:yet |currently )valid", "ACRT302", service=_ST),
+    _phrase(rf"{_STORAGES_OWN}<gap> (?:has |is |was |already ){{0,3}}expired", "ACRT301", service=_ST),
+    _phrase(r"expired (?:sas|shared access signature)\b", "ACRT301", service=_ST),
+    _phrase(rf"{_STORAGES_OWN}<gap> not (?:yet |currently )valid", "ACRT302", service=_ST),
+    _phrase(r"(?:account|access) keys?\b<gap> (?:rotated|regenerated|rolled|renewed)\b", "ACRT304", service=_ST),
+    _phrase(
+        r"(?:lacks?|missing|without|not have|no) <gap>\bKey ?Vault (?:Secrets|Administrator|Reader)\b",
+        "ACRT201",
+        service=_KV,
+    ),
+    _phrase(
+        r"(?:lacks?|missing|without|not have|no) <gap>\bStorage Blob Data (?:Owner|Contributor|Reader)\b",
+        "ACRT351",
+        service=_ST,
+    ),
     _phrase(
         r"(?:sas|token|identity)\b<gap> (?:lacks?|missing|without|not have|not grant) <gap>"
         r"\b(?:list|read|write|add|delete|create)\b",
@@ -320,20 +348,9 @@ PHRASES: Final = (
     # --- A name that does not resolve: the host beside it says whose -------------------------------------------
     _phrase(
         r"No such host is known|Name or service not known|nodename nor servname|could ?n[o']t be resolved"
-        r"|Name does not resolve|No address associated with hostname",
+        r"|Name does not resolve|No address associated with hostname|\bENOTFOUND\b|\bNXDOMAIN\b",
         "ACRT207",
         "ACRT407",
-    ),
-    # --- Throttling. Below everything: a service that throttles once may still fail for another reason --------
-    _phrase(
-        r"\bToo ?Many ?Requests\b|\bServerBusy\b|\bOperationTimedOut\b"
-        r"|\b(?:status|code|http|error)\W{0,4}(?:429|503)\b|\b(?:429|503) (?:Too|Service|Server)",
-        "ACRT117",
-        needles=("requests", "busy", "timedout", "429", "503"),
-    ),
-    _phrase(
-        r"server is busy|service unavailable|rate limit(?:ed)?\b|request was throttled|is being throttled",
-        "ACRT117",
     ),
     # --- Refusals that carry no reason. The live evidence decides -----------------------------------------------
     # Network rules answer with this sentence and nothing behind it; so does Storage for reasons of its own.
@@ -357,7 +374,38 @@ PHRASES: Final = (
         service=_ST,
         usual="ACRT311",
     ),
+    # A request without any token, so that the secret most likely holds none.
+    _phrase(
+        r"\bPublicAccessNotPermitted\b|Public access is not permitted on this storage account",
+        "ACRT311",
+        service=_ST,
+        usual="ACRT311",
+    ),
+    _phrase(
+        r"(?:sas|shared access signature)(?: token)?\b<gap> (?:is |was )(?:in|not )valid\b"
+        r"|invalid (?:sas|shared access signature)\b",
+        "ACRT301",
+        "ACRT302",
+        "ACRT304",
+        "ACRT309",
+        "ACRT311",
+        service=_ST,
+    ),
     _phrase(r"specified resource does not exist", "ACRT401", "ACRT402", service=_ST),
+    # --- Throttling. Below everything, and never for certain: what is refused after a pause is the reason --------
+    _phrase(
+        r"\bTooManyRequests\b|\bServerBusy\b|\bOperationTimedOut\b"
+        r"|\b(?:status|code|http|error)\W{0,4}(?:429|503)\b|\b(?:429|503) (?:Too|Service|Server)",
+        "ACRT117",
+        usual="ACRT117",
+        needles=("requests", "busy", "timedout", "429", "503"),
+    ),
+    _phrase(
+        r"too many requests|server is busy|service unavailable|rate limit(?:ed)?\b|request was throttled"
+        r"|is being throttled|over the account limit",
+        "ACRT117",
+        usual="ACRT117",
+    ),
 )
 
 # Words that tell whose refusal a bare "403 Forbidden" is. The vault stands first: a text about fetching "the
