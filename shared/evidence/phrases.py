@@ -101,7 +101,7 @@ _RG: Final = Service.REGISTRY
 THROTTLED: Final = ("ACRT117",)
 
 # Every vault refusal that carries no reason, and every storage refusal that carries none.
-VAULT_REFUSALS: Final = ("ACRT201", "ACRT202", "ACRT203", "ACRT209", "ACRT210")
+VAULT_REFUSALS: Final = ("ACRT201", "ACRT202", "ACRT203", "ACRT209")
 STORAGE_REFUSALS: Final = (
     "ACRT301",
     "ACRT302",
