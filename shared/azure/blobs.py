@@ -14,6 +14,7 @@ from azure.storage.blob.aio import BlobServiceClient, LinearRetry
 from shared.addresses import BlobAddress, ContainerAddress
 from shared.azure.connection import Connection
 from shared.azure.failures import asking, code_of
+from shared.errors import AccessDenied, Gone
 from shared.records.storage import Blob
 from shared.redaction import Secret, redact
 from shared.version import MONITOR_VERSION
@@ -22,6 +23,8 @@ SERVICE: Final = "Storage"
 READ_RIGHT: Final = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read"
 # Not the SDK's newest: sovereign clouds get storage versions late, and nothing newer is needed.
 API_VERSION: Final = "2021-12-02"
+
+ACCOUNT_DISABLED: Final = "AccountIsDisabled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +57,15 @@ class BlobReader:
         self._services: dict[str, BlobServiceClient] = {}
 
     async def properties(self, address: BlobAddress) -> Blob:
-        """The properties of one blob."""
-        async with asking(SERVICE, str(address), READ_RIGHT, named_by_others=True):
-            client = self._service(address.account).get_blob_client(address.container, address.name)
-            properties = await client.get_blob_properties()
+        """The properties of one blob. In an account that is out of service there is none, whoever asks."""
+        try:
+            async with asking(SERVICE, str(address), READ_RIGHT, named_by_others=True):
+                client = self._service(address.account).get_blob_client(address.container, address.name)
+                properties = await client.get_blob_properties()
+        except AccessDenied as denied:
+            if denied.code != ACCOUNT_DISABLED:
+                raise
+            raise Gone(SERVICE, str(address), "the account is disabled", status=403, code=denied.code) from None
         return _blob(address, properties)
 
     async def pages(self, address: ContainerAddress, page_size: int = 1_000) -> AsyncIterator[tuple[Blob, ...]]:

@@ -68,8 +68,9 @@ def blob_missing(evidence: Evidence) -> Verdict:
         return unknown(blob)
     if isinstance(blob, Blob):
         return passed()
-    if isinstance(evidence.account, Missing) or isinstance(evidence.container, Missing) or "Container" in blob.code:
-        # Nothing is in a container that is not there: ACRT401 and ACRT407 say so.
+    place_missing = isinstance(evidence.account, Missing) or isinstance(evidence.container, Missing)
+    if place_missing or blob.code.startswith(("Container", "Account")):
+        # Nothing is in a container that is not there, or in an account out of service: ACRT401 and ACRT407 say so.
         return not_applicable()
     confidence = Confidence.CONFIRMED if evidence.message.claims_rule("ACRT402") else Confidence.LIKELY
     return failed(confidence=confidence, similar=list(evidence.similar_blobs))

@@ -230,7 +230,7 @@ def storage_account_unreachable(evidence: Evidence) -> Verdict:
         if address.problem is AddressProblem.DNS_ZONE:
             return unknown(Unavailable(str(address.problem), address.text))
         return not_applicable()
-    if _probe_code(evidence) == "AccountIsDisabled":
+    if "AccountIsDisabled" in {_probe_code(evidence), evidence.blob.code if isinstance(evidence.blob, Missing) else ""}:
         return failed(state="disabled")
     account = evidence.account
     if isinstance(account, Missing) or isinstance(evidence.probe, Missing):
