@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -49,7 +49,7 @@ from shared.records.storage import Blob
 from shared.records.transfer import Pipeline, PipelineRun, RunOutcome
 from shared.rejected_writes import RejectedWrites, Write
 from shared.rules.catalogue import CATALOGUE
-from shared.rules.model import Confidence, Outcome, warned
+from shared.rules.model import Confidence, Outcome, Rule, warned
 from shared.settings import Settings
 from shared.sinks.alerts import AlertSink
 from shared.sinks.conditions import Conditions
@@ -242,11 +242,7 @@ class Monitor:
         if not watchers:
             evidence = replace(self.gatherer.blank(Look.BLOB, ""), container_address=place, **about_blob)
             return diagnose_blob([evidence])
-        about_blob["runs_of_blob"] = await self._runs_of(address, watchers, blob)
-        evidences = await asyncio.gather(
-            *(self.gatherer.known_pipeline(pipeline, Look.BLOB, about=about_blob) for pipeline in watchers)
-        )
-        return diagnose_blob(evidences)
+        return await self._look_for_readers(address, blob, watchers, about_blob)
 
     async def look_at_listed_blob(
         self, blob: Blob, readers: Sequence[Pipeline], waiting_since: datetime | None
@@ -258,10 +254,20 @@ class Monitor:
             "watchers": tuple(readers),
             "writers": (),
             "waiting_since": waiting_since,
-            "runs_of_blob": await self._runs_of(blob.address, tuple(readers), blob),
         }
+        return await self._look_for_readers(blob.address, blob, tuple(readers), about_blob)
+
+    async def _look_for_readers(
+        self,
+        address: BlobAddress,
+        blob: Blob | Unavailable,
+        readers: tuple[Pipeline, ...],
+        about_blob: Mapping[str, Any],
+    ) -> tuple[Diagnosis, ...]:
+        """One diagnosis for each pipeline that reads the blob's container."""
+        about = {**about_blob, "runs_of_blob": await self._runs_of(address, readers, blob)}
         evidences = await asyncio.gather(
-            *(self.gatherer.known_pipeline(pipeline, Look.BLOB, about=about_blob) for pipeline in readers)
+            *(self.gatherer.known_pipeline(pipeline, Look.BLOB, about=about) for pipeline in readers)
         )
         return diagnose_blob(evidences)
 
@@ -272,7 +278,7 @@ class Monitor:
         evidence = replace(
             self.gatherer.blank(Look.BLOB, readers[0].registry_id), pipeline=readers[0], container_address=place
         )
-        rules = tuple(rule for rule in CATALOGUE.values() if rule.id in {"ACRT503", "ACRT505", "ACRT506", "ACRT507"})
+        rules = _rules("ACRT503", "ACRT505", "ACRT506", "ACRT507")
         missing = Unavailable(str(error), str(place), error.right)
         return await self.recorder.record([Diagnosis(evidence, (), (), {missing: rules})], occasion)
 
@@ -298,7 +304,7 @@ class Monitor:
             blob_address=address,
             container_address=ContainerAddress(address.account, address.container),
         )
-        rules = tuple(rule for rule in CATALOGUE.values() if rule.id in {"ACRT508", "ACRT510"})
+        rules = _rules("ACRT508", "ACRT510")
         return (Diagnosis(evidence, (), (), {open_ends: rules}),)
 
     # --- pipelines ------------------------------------------------------------------------------------------
@@ -328,7 +334,7 @@ class Monitor:
     async def cannot_check(self, missing: Unavailable, registry_id: str, occasion: Occasion) -> Recorded:
         """The runs of a registry can't be read: what is missing is said, with the rules that it leaves open."""
         evidence = self.gatherer.blank(Look.OTHER_RUN, registry_id)
-        rules = tuple(rule for rule in CATALOGUE.values() if rule.id in {"ACRT100", "ACRT101", "ACRT104"})
+        rules = _rules("ACRT100", "ACRT101", "ACRT104")
         return await self.recorder.record([Diagnosis(evidence, (), (), {missing: rules})], occasion)
 
     def statement(self, rule_id: str, moment: str, occasion: Occasion, facts: dict[str, object]) -> Finding:
@@ -361,6 +367,10 @@ async def _in_time(what: str) -> AsyncIterator[None]:
             yield
     except TimeoutError:
         raise Unreachable("The monitor's dependencies", what, f"were not done within {HANDLER_SECONDS:g} s") from None
+
+
+def _rules(*ids: str) -> tuple[Rule, ...]:
+    return tuple(CATALOGUE[rule_id] for rule_id in ids)
 
 
 def _passing_gaps(diagnosis: Diagnosis) -> bool:

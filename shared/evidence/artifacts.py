@@ -24,12 +24,6 @@ class Layer:
     in_registry: bool | None = None
     unavailable: Unavailable | None = None
 
-    @property
-    def is_foreign(self) -> bool:
-        """A non-distributable layer, whose content lives at a URL elsewhere."""
-        kind = self.media_type.lower()
-        return bool(self.urls) or ".foreign." in kind or ".nondistributable." in kind
-
 
 @dataclass(frozen=True, slots=True)
 class Artifact:

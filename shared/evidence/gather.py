@@ -304,8 +304,3 @@ def _says_enough(evidence: Evidence) -> bool:
 
 async def _nothing() -> Unavailable:
     return NOT_ASKED
-
-
-def attributes_of(secret: Piece[SecretAttributes]) -> SecretAttributes | None:
-    """The attributes, if they could be read."""
-    return secret if isinstance(secret, SecretAttributes) else None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 
@@ -42,15 +41,6 @@ async def within(deadline: float, asked: Awaitable[Value], target: str) -> Value
             return await asked
     except TimeoutError:
         return Unavailable("there was no answer in the time that one event has", target, passing=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Watchers:
-    """Who reads and who writes a container; ``open_ends`` is the first registry that could not be asked."""
-
-    importers: tuple[Pipeline, ...]
-    exporters: tuple[Pipeline, ...]
-    open_ends: Unavailable | None
 
 
 class Lookups:

@@ -19,7 +19,6 @@ from shared.rules.model import (
     Area,
     Confidence,
     Description,
-    Rule,
     Severity,
     Step,
     Subject,
@@ -293,11 +292,3 @@ def _tag_not_overwritten(evidence: Evidence, _facts: Mapping[str, object]) -> De
         repairs.set_option(evidence, "OverwriteTags"),
         show,
     )
-
-
-RULES: Final[tuple[Rule, ...]] = (
-    artifact_not_found,
-    too_many_artifacts,
-    artifacts_not_transferred,
-    tag_not_overwritten,
-)

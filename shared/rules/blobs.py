@@ -15,7 +15,6 @@ from shared.rules.model import (
     Area,
     Confidence,
     Description,
-    Rule,
     Severity,
     Step,
     Subject,
@@ -252,6 +251,3 @@ def _blob_locked(evidence: Evidence, facts: Mapping[str, object]) -> Description
         f"{advice}{meanwhile}",
         verify_command=repairs.show_blob(evidence, query),
     )
-
-
-RULES: Final[tuple[Rule, ...]] = (blob_missing, blob_archived, blob_locked)

@@ -8,8 +8,6 @@ from __future__ import annotations
 import shlex
 from typing import Final
 
-from shared.clouds import KNOWN_CLOUDS
-
 NEW_TOKEN_DAYS: Final = 90
 
 
@@ -23,10 +21,3 @@ def shell(*words: str) -> str:
 def steps(*commands: str) -> str:
     """Several commands, each only run if the one before worked; empty if one of them could not be made."""
     return " && ".join(commands) if all(commands) else ""
-
-
-def cloud_hint(cloud_name: str) -> str:
-    """A sentence for another cloud than the public one: ``az`` has to be pointed at it first."""
-    if cloud_name == "AzureCloud" or cloud_name not in KNOWN_CLOUDS:
-        return ""
-    return f" Run `az cloud set --name {cloud_name}` first."

@@ -15,7 +15,6 @@ from shared.rules.model import (
     Area,
     Confidence,
     Description,
-    Rule,
     Severity,
     Step,
     Subject,
@@ -187,6 +186,3 @@ def _copy_incomplete(evidence: Evidence, facts: Mapping[str, object]) -> Descrip
         "azcopy copy from URL to URL). Both keep the MD5 and the metadata.",
         verify_command=verify,
     )
-
-
-RULES: Final[tuple[Rule, ...]] = (copy_stripped_properties, copy_incomplete)

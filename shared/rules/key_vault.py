@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from shared.addresses import AddressProblem, BadAddress, SecretAddress
 from shared.evidence.model import Evidence
@@ -15,7 +15,6 @@ from shared.rules.commands import shell
 from shared.rules.model import (
     Area,
     Description,
-    Rule,
     Severity,
     Step,
     Subject,
@@ -165,6 +164,3 @@ def _vault_unreachable(evidence: Evidence, facts: Mapping[str, object]) -> Descr
         shell("az", "keyvault", "recover", "--name", name),
         shell("az", "keyvault", "show", "--name", name, "--query", "properties.vaultUri"),
     )
-
-
-RULES: Final[tuple[Rule, ...]] = (vault_network_blocked, vault_unreachable)

@@ -20,7 +20,6 @@ from shared.rules.model import (
     Area,
     Confidence,
     Description,
-    Rule,
     Severity,
     Step,
     Subject,
@@ -159,6 +158,3 @@ def _layer_too_large(evidence: Evidence, facts: Mapping[str, object]) -> Descrip
             evidence, repairs.with_tag(str(artifact)) if artifact else "", "layers[].{digest:digest, size:size}"
         ),
     )
-
-
-RULES: Final[tuple[Rule, ...]] = (foreign_layers, layer_too_large)

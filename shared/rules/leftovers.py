@@ -16,7 +16,6 @@ from shared.rules.model import (
     Area,
     Confidence,
     Description,
-    Rule,
     Severity,
     Step,
     Subject,
@@ -232,6 +231,3 @@ def _exported_blob_missing(evidence: Evidence, _facts: Mapping[str, object]) -> 
         remedies.run_again(evidence),
         repairs.list_blobs(evidence),
     )
-
-
-RULES: Final[tuple[Rule, ...]] = (blob_not_overwritten, source_blob_not_deleted, exported_blob_missing)

@@ -14,7 +14,6 @@ from shared.rules.model import (
     Area,
     Confidence,
     Description,
-    Rule,
     Severity,
     Step,
     Subject,
@@ -125,6 +124,3 @@ def _storage_role_missing(evidence: Evidence, facts: Mapping[str, object]) -> De
             *("--include-inherited", "--output", "table"),
         ),
     )
-
-
-RULES: Final[tuple[Rule, ...]] = (storage_role_missing,)

@@ -9,7 +9,7 @@ from typing import Final
 
 from shared.evidence.model import Evidence, Look
 from shared.rules.commands import shell
-from shared.rules.model import Area, Description, Rule, Severity, Step, Subject, Verdict, not_applicable, rule
+from shared.rules.model import Area, Description, Severity, Step, Subject, Verdict, not_applicable, rule
 from shared.rules.words import shortened
 
 _NO_LOOK: Final = frozenset[Look]()
@@ -241,6 +241,3 @@ def _heartbeat(_evidence: Evidence, facts: Mapping[str, object]) -> Description:
 def _spaced(name: str) -> str:
     """``runsDiagnosed`` as ``runs diagnosed``."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
-
-
-RULES: Final[tuple[Rule, ...]] = (cannot_check, event_malformed, heartbeat)

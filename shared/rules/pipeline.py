@@ -14,7 +14,6 @@ from shared.rules.model import (
     Area,
     Confidence,
     Description,
-    Rule,
     Severity,
     Step,
     Subject,
@@ -230,11 +229,3 @@ def _export_policy_disabled(evidence: Evidence, _facts: Mapping[str, object]) ->
             *("--query", "policies.exportPolicy.status"),
         ),
     )
-
-
-RULES: Final[tuple[Rule, ...]] = (
-    pipeline_missing,
-    pipeline_not_ready,
-    registry_not_premium,
-    export_policy_disabled,
-)

@@ -14,7 +14,6 @@ from shared.rules import remedies, repairs
 from shared.rules.model import (
     Area,
     Description,
-    Rule,
     Severity,
     Step,
     Subject,
@@ -321,12 +320,3 @@ def _blob_not_importable(evidence: Evidence, facts: Mapping[str, object]) -> Des
             evidence, "{type:properties.blobType, size:properties.contentLength, copy:properties.copy.status}"
         ),
     )
-
-
-RULES: Final[tuple[Rule, ...]] = (
-    blob_too_old,
-    blob_window_closing,
-    blob_md5_missing,
-    blob_category_missing,
-    blob_not_importable,
-)

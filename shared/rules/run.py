@@ -13,7 +13,6 @@ from shared.rules import remedies
 from shared.rules.model import (
     Area,
     Description,
-    Rule,
     Severity,
     Step,
     Subject,
@@ -388,14 +387,3 @@ def _run_gone(evidence: Evidence, _facts: Mapping[str, object]) -> Description:
         "",
         remedies.list_runs(evidence.names),
     )
-
-
-RULES: Final[tuple[Rule, ...]] = (
-    run_succeeded,
-    run_failed,
-    run_canceled,
-    run_partial,
-    run_stuck,
-    run_not_resubmitted,
-    run_gone,
-)

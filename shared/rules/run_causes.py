@@ -13,7 +13,6 @@ from shared.rules.commands import shell
 from shared.rules.model import (
     Area,
     Description,
-    Rule,
     Severity,
     Step,
     Subject,
@@ -335,13 +334,3 @@ def _cause_unknown(evidence: Evidence, facts: Mapping[str, object]) -> Descripti
         "",
         remedies.show_run(evidence.names),
     )
-
-
-RULES: Final[tuple[Rule, ...]] = (
-    deployment_rejected,
-    caller_not_authorized,
-    linked_authorization_failed,
-    service_throttled,
-    registry_access_denied,
-    cause_unknown,
-)

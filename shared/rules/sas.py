@@ -16,7 +16,6 @@ from shared.rules.model import (
     Area,
     Confidence,
     Description,
-    Rule,
     Severity,
     Step,
     Subject,
@@ -398,13 +397,3 @@ def _sas_malformed(evidence: Evidence, facts: Mapping[str, object]) -> Descripti
         remedies.new_token(evidence),
         remedies.try_token(names),
     )
-
-
-RULES: Final[tuple[Rule, ...]] = (
-    sas_expired,
-    sas_not_yet_valid,
-    sas_expires_soon,
-    sas_permissions_missing,
-    sas_not_https_only,
-    sas_malformed,
-)

@@ -11,7 +11,6 @@ from shared.rules.model import (
     Area,
     Confidence,
     Description,
-    Rule,
     Severity,
     Step,
     Subject,
@@ -183,6 +182,3 @@ def _sas_ip_restricted(evidence: Evidence, facts: Mapping[str, object]) -> Descr
         remedies.new_token(evidence),
         remedies.try_token(evidence.names),
     )
-
-
-RULES: Final[tuple[Rule, ...]] = (sas_resource_types_missing, sas_service_missing, sas_ip_restricted)

@@ -16,7 +16,6 @@ from shared.rules.model import (
     Area,
     Confidence,
     Description,
-    Rule,
     Severity,
     Step,
     Subject,
@@ -338,11 +337,3 @@ def _sas_policy_bound(evidence: Evidence, facts: Mapping[str, object]) -> Descri
             *("--container-name", names.container, "--name", policy),
         ),
     )
-
-
-RULES: Final[tuple[Rule, ...]] = (
-    sas_signature_invalid,
-    sas_wrong_scope,
-    shared_key_access_disabled,
-    sas_policy_bound,
-)

@@ -14,7 +14,6 @@ from shared.rules.managed_identity import READ
 from shared.rules.model import (
     Area,
     Description,
-    Rule,
     Severity,
     Step,
     Subject,
@@ -366,12 +365,3 @@ def _list_imports(evidence: Evidence) -> str:
         *("az", "acr", "pipeline-run", "list", "--registry", names.registry),
         *("--resource-group", names.resource_group, "--output", "table"),
     )
-
-
-RULES: Final[tuple[Rule, ...]] = (
-    source_trigger_disabled,
-    source_trigger_cannot_list,
-    blob_not_imported,
-    no_pipeline_watches_container,
-    source_trigger_ready,
-)

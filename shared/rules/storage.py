@@ -15,7 +15,6 @@ from shared.rules.model import (
     Area,
     Confidence,
     Description,
-    Rule,
     Severity,
     Step,
     Subject,
@@ -273,6 +272,3 @@ def _storage_account_unreachable(evidence: Evidence, facts: Mapping[str, object]
         "or have it restored, with its container; else write the pipeline again with the right address.",
         verify_command=_show_account(evidence),
     )
-
-
-RULES: Final[tuple[Rule, ...]] = (container_missing, storage_network_blocked, storage_account_unreachable)

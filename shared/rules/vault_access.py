@@ -16,7 +16,6 @@ from shared.rules.model import (
     Area,
     Confidence,
     Description,
-    Rule,
     Severity,
     Step,
     Subject,
@@ -308,6 +307,3 @@ def _vault_tenant_mismatch(evidence: Evidence, facts: Mapping[str, object]) -> D
         "",
         shell("az", "keyvault", "show", "--name", evidence.names.vault, "--query", "properties.tenantId"),
     )
-
-
-RULES: Final[tuple[Rule, ...]] = (vault_access_denied, pipeline_identity_missing, vault_tenant_mismatch)

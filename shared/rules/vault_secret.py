@@ -16,7 +16,6 @@ from shared.rules.key_vault import secret_words, shown_address
 from shared.rules.model import (
     Area,
     Description,
-    Rule,
     Severity,
     Step,
     Subject,
@@ -323,12 +322,3 @@ def _secret_expiry_unset(evidence: Evidence, _facts: Mapping[str, object]) -> De
         remedies.match_secret_expiry(evidence.names),
         remedies.show_secret_versions(evidence.names),
     )
-
-
-RULES: Final[tuple[Rule, ...]] = (
-    secret_disabled,
-    secret_missing,
-    secret_uri_invalid,
-    secret_version_pinned,
-    secret_expiry_unset,
-)
