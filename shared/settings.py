@@ -121,6 +121,26 @@ def read_settings(environment: Mapping[str, str], *, required: bool = True) -> S
     )
 
 
+def setting_names() -> tuple[str, ...]:
+    """The names of all settings, in the order in which they are read."""
+    asked = _Asked()
+    read_settings(asked, required=False)
+    return tuple(asked.names)
+
+
+class _Asked(dict[str, str]):
+    """An empty environment that remembers what it was asked for: the one list that can't be out of date."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: dict[str, None] = {}
+
+    def get(self, key: str, default: str | None = None) -> str | None:  # type: ignore[override]
+        """Nothing but the default."""
+        self.names[key] = None
+        return default
+
+
 class _Reader:
     """Single values out of the environment, with one wording for what is wrong."""
 

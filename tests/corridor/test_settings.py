@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 
 from shared.clouds import CHINA, PUBLIC, US_GOVERNMENT
 from shared.errors import SettingsError
-from shared.settings import Mute, SasInspection, Settings, read_settings
+from shared.settings import Mute, SasInspection, Settings, read_settings, setting_names
 
 SUBSCRIPTION: Final = "0f0f0f0f-0000-4000-8000-000000000001"
 REGISTRY: Final = (
@@ -282,3 +284,9 @@ def test_any_text_is_taken_or_refused_by_name(name: str, text: str) -> None:
         assert isinstance(settings, Settings)
     # A cloud that is chosen asks for its other values.
     assert named == name or text.strip().lower() == "custom"
+
+
+def test_the_names_of_the_settings_are_those_of_the_documentation() -> None:
+    documented = (Path(__file__).parents[2] / "docs" / "settings.md").read_text(encoding="utf-8")
+    first_cells = [line.split("|")[1] for line in documented.splitlines() if line.startswith("| `")]
+    assert sorted(setting_names()) == sorted(re.findall(r"`([A-Z_]+)`", " ".join(first_cells)))
