@@ -57,6 +57,7 @@ from shared.sinks.expectations import Expectations
 from shared.sinks.logs import FindingLog
 from shared.sinks.run_marks import Claim, RunMark, RunMarks
 from shared.sinks.state_store import StateStore
+from shared.times import is_since_write
 
 log = logging.getLogger(__name__)
 
@@ -393,4 +394,4 @@ def _names(run: PipelineRun, address: BlobAddress, written: datetime | None) -> 
     """Whether a run is about this blob as it is now, not about an earlier one of the same name."""
     end = f"/{address.container}/{address.name}"
     named = run.requested_blob == address.name or run.blob_uri.endswith(end)
-    return named and (written is None or run.began is None or run.began >= written.replace(microsecond=0))
+    return named and is_since_write(run.began, written)

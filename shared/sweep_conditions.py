@@ -21,7 +21,7 @@ from shared.sinks.state_store import Stored
 from shared.sweep_facts import SweepFacts
 from shared.sweep_reach import CANNOT_CHECK, is_about_artifacts
 from shared.sweep_runs import STUCK
-from shared.times import iso, parse_time
+from shared.times import is_since_write, iso, parse_time
 
 # In one sweep; what is left is done by the next, as what was done is gone from the list.
 _AT_MOST: Final = 1_000
@@ -168,5 +168,5 @@ def _blob_is_settled(row: Row, facts: SweepFacts) -> str:
         return "the blob is gone"
     written = parse_time(row.get("BlobLastModified"))
     runs = facts.blob_runs.get((str(row.get("PipelineId") or ""), str(row.get("BlobName") or "")), [])
-    done = any(r.succeeded and (written is None or r.began is None or r.began >= written) for r in runs)
+    done = any(run.succeeded and is_since_write(run.began, written) for run in runs)
     return "a run that succeeded names the blob" if done else ""

@@ -13,6 +13,7 @@ from shared.findings.finding import Finding, State, finding_key
 from shared.records.key_vault import SecretAttributes
 from shared.records.transfer import Direction, PipelineRun, RunOutcome
 from shared.rules.model import Outcome
+from shared.times import is_since_write
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,6 @@ class SweepFacts:
             run
             for pipeline in pipelines
             for run in self.blob_runs.get((pipeline, blob.name), ())
-            if written is None or run.began is None or run.began >= written.replace(microsecond=0)
+            if is_since_write(run.began, written)
         ]
         return max(named, key=lambda run: run.succeeded, default=None)

@@ -61,6 +61,17 @@ def parse_epoch(value: object) -> datetime | None:
         return None
 
 
+def is_since_write(moment: datetime | None, last_modified: datetime | None) -> bool:
+    """Whether what happened at ``moment`` may have met what was written at ``last_modified``.
+
+    Storage gives Last-Modified in whole seconds, so both are compared in those: the same second counts. What is not
+    known counts too, as it is no reason to think of an earlier form of the blob.
+    """
+    if moment is None or last_modified is None:
+        return True
+    return moment.replace(microsecond=0) >= last_modified.replace(microsecond=0)
+
+
 def iso(moment: datetime | None) -> str | None:
     """``2026-11-23T10:00:00.123456Z``, the one way in which the monitor writes a time."""
     if moment is None:

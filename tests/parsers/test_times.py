@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.times import iso, parse_epoch, parse_http_date, parse_time
+from shared.times import is_since_write, iso, parse_epoch, parse_http_date, parse_time
 from tests.parsers.texts import HOSTILE, TEXTS, takes_linear_time
 
 OFFSETS = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
@@ -84,3 +84,21 @@ def test_what_an_offset_leads_out_of_the_calendar_is_no_time() -> None:
 def test_reading_takes_linear_time(text: str) -> None:
     takes_linear_time(parse_time, text)
     takes_linear_time(parse_http_date, text)
+
+
+@pytest.mark.parametrize(
+    ("began", "written", "met"),
+    [
+        # A run that began at 12:00:00.4, after a write at 12:00:00.2 of which Storage says 12:00:00.
+        ("12:00:00.400", "12:00:00", True),
+        # The row of a finding may keep more digits than Storage gave, or fewer than the run has.
+        ("12:00:00", "12:00:00.900", True),
+        ("12:00:01", "12:00:00.999", True),
+        ("11:59:59.999", "12:00:00", False),
+        (None, "12:00:00", True),
+        ("12:00:00", None, True),
+    ],
+)
+def test_a_run_is_since_a_write_by_whole_seconds(began: str | None, written: str | None, met: bool) -> None:
+    moments = [parse_time(f"2026-11-23T{clock}Z") if clock else None for clock in (began, written)]
+    assert is_since_write(*moments) is met
