@@ -11,11 +11,15 @@ import logging
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Final
 
 from shared.errors import MonitorError
 from shared.redaction import redact
 
+# What a record has by itself; everything else came in by ``extra=``.
+_OWN_FIELDS: Final = frozenset(vars(logging.LogRecord("", 0, "", 0, "", None, None))) | {"message", "asctime"}
+_DEEPEST: Final = 8
 # They write each request with its URL and headers at INFO or DEBUG.
 _TALKATIVE: Final = ("azure", "aiohttp", "msal", "urllib3")
 
@@ -37,10 +41,29 @@ class RedactingFactory:
         return redact_record(self.inner(*args, **options))
 
 
+class RedactingMaker:
+    """``Logger.makeRecord``, which puts ``extra=`` fields into a record after the factory has made it."""
+
+    def __init__(self, inner: Callable[..., logging.LogRecord]) -> None:
+        self.inner = inner
+
+    def __get__(self, logger: logging.Logger | None, _kind: type[logging.Logger]) -> Any:
+        """Binds it to a logger, as a method is."""
+        return self if logger is None else partial(self._made, logger)
+
+    def _made(self, logger: logging.Logger, *args: Any, **options: Any) -> logging.LogRecord:
+        record = self.inner(logger, *args, **options)
+        for name in vars(record).keys() - _OWN_FIELDS:
+            vars(record)[name] = _without_secrets(vars(record)[name])
+        return record
+
+
 def install() -> None:
     """Redacts every record of this process from now on, and keeps HTTP logging quiet. Twice is the same as once."""
     if not isinstance(logging.getLogRecordFactory(), RedactingFactory):
         logging.setLogRecordFactory(RedactingFactory(logging.getLogRecordFactory()))
+    if not isinstance(_maker(), RedactingMaker):
+        _set_maker(RedactingMaker(_maker()))
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
 
@@ -48,12 +71,23 @@ def install() -> None:
 @contextmanager
 def installed() -> Iterator[None]:
     """The same for the time of one command."""
-    before = logging.getLogRecordFactory()
+    before, maker = logging.getLogRecordFactory(), _maker()
     install()
     try:
         yield
     finally:
         logging.setLogRecordFactory(before)
+        _set_maker(maker)
+
+
+def _maker() -> Callable[..., logging.LogRecord]:
+    maker: Callable[..., logging.LogRecord] = vars(logging.Logger)["makeRecord"]
+    return maker
+
+
+def _set_maker(maker: Callable[..., logging.LogRecord]) -> None:
+    # On the class itself: loggers that exist already have to have it too.
+    logging.Logger.makeRecord = maker  # type: ignore[method-assign]
 
 
 def redact_record(record: logging.LogRecord) -> logging.LogRecord:
@@ -78,6 +112,20 @@ def redact_record(record: logging.LogRecord) -> logging.LogRecord:
     if record.stack_info:
         record.stack_info = redact(record.stack_info)
     return record
+
+
+def _without_secrets(value: Any, depth: int = 0) -> Any:
+    """An ``extra=`` field as any exporter may write it: what it holds, or its text where that has a secret."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, str):
+        return redact(value)
+    if depth < _DEEPEST and isinstance(value, Mapping):
+        return {_without_secrets(key, _DEEPEST): _without_secrets(item, depth + 1) for key, item in value.items()}
+    if depth < _DEEPEST and isinstance(value, list | tuple | set | frozenset):
+        return [_without_secrets(item, depth + 1) for item in value]
+    text = f"{value} {value!r}"
+    return value if redact(text) == text else redact(str(value))
 
 
 def _redact_arguments(arguments: Any, *, everything: bool = False) -> Any:

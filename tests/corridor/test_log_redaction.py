@@ -154,12 +154,55 @@ def test_arguments_that_do_not_fit_are_no_way_out(capsys: pytest.CaptureFixture[
     assert secret not in told
 
 
+class Wrapped:
+    """An object whose text is somebody else's."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __str__(self) -> str:
+        return self._text
+
+
+@given(SIGNATURES, st.sampled_from(SPELT))
+def test_no_extra_field_holds_a_secret(secret: str, around: str) -> None:
+    text = around.format(secret)
+    seen: list[logging.LogRecord] = []
+    said = Said()
+    said.log.addFilter(lambda record: bool(seen.append(record)) or True)
+    extra = {
+        "url": text,
+        "nested": {"urls": [text, {text: (1, text)}], "count": 2},
+        "object": Wrapped(text),
+        "error": ValueError(text),
+        "raw": text.encode(),
+        "plain": {"run": "transfer01", "seconds": 1.5, "none": None},
+    }
+    said.log.error("asked", extra=extra)
+    logging.LoggerAdapter(said.log, {"where": text}).error("asked again")
+    for record in seen:
+        assert secret not in f"{vars(record)} {[str(value) for value in vars(record).values()]}"
+    assert vars(seen[0])["plain"] == extra["plain"]
+
+
+def test_an_extra_field_without_secrets_stays_the_object_that_it_is() -> None:
+    seen: list[logging.LogRecord] = []
+    said = Said()
+    said.log.addFilter(lambda record: bool(seen.append(record)) or True)
+    thing = Wrapped("harmless")
+    said.log.error("asked", extra={"thing": thing})
+    assert vars(seen[0])["thing"] is thing
+    assert seen[0].getMessage() == "asked"
+
+
 def test_it_is_installed_once_and_taken_back() -> None:
-    inside = logging.getLogRecordFactory()
+    inside, maker = logging.getLogRecordFactory(), logging.Logger.makeRecord
     log_redaction.install()
     assert logging.getLogRecordFactory() is inside
+    assert logging.Logger.makeRecord is maker
     with installed():
         assert logging.getLogRecordFactory() is inside
+        assert logging.Logger.makeRecord is maker
     assert isinstance(inside, log_redaction.RedactingFactory)
 
 
