@@ -21,7 +21,7 @@ from shared.records.storage import Blob
 from shared.records.transfer import Direction, Pipeline
 from shared.sinks.expectations import PREFIX, expectation_key, opened_by_label
 from shared.sinks.rhythms import Rhythms
-from shared.sinks.state_store import Entry
+from shared.sinks.state_listing import Entry
 from shared.sweep_facts import SweepFacts
 
 # Without a waiting blob a container is listed at this rhythm; with one that is overdue, at every sweep.

@@ -28,7 +28,8 @@ from shared.errors import NotStored
 from shared.findings.finding import Finding, Row, State
 from shared.rules.model import Outcome
 from shared.sinks.alerts import Alert, AlertKind, AlertSink
-from shared.sinks.state_store import Entry, StateStore, Stored
+from shared.sinks.state_listing import Entry
+from shared.sinks.state_store import StateStore, Stored
 from shared.times import iso, parse_time
 
 PREFIX: Final = "conditions/"

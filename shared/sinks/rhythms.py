@@ -10,7 +10,8 @@ from typing import Final
 
 from shared.errors import NotStored
 from shared.findings.finding import digest
-from shared.sinks.state_store import Entry, StateStore
+from shared.sinks.state_listing import Entry
+from shared.sinks.state_store import StateStore
 from shared.times import iso, parse_time
 
 PREFIX: Final = "rhythms/"

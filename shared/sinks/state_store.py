@@ -26,13 +26,13 @@ from shared.azure.blobs import API_VERSION, blob_service
 from shared.azure.connection import BoundedRetry, Connection
 from shared.azure.failures import asking, code_of, for_status
 from shared.errors import NotStored, ServiceError
+from shared.sinks.state_listing import LABEL, PAGE_SIZE, Entry, read_page
 from shared.version import MONITOR_VERSION
 
 Record = Mapping[str, Any]
 
 _JSON: Final = ContentSettings(content_type="application/json")
 _SERVICE: Final = "State store"
-_LABEL: Final = "label"
 _NOT_THERE: Final = frozenset({"BlobNotFound", "ContainerNotFound", "ResourceNotFound"})
 _CHANGED: Final = frozenset({"BlobAlreadyExists", "ConditionNotMet", "UnauthorizedBlobOverwrite"})
 _DONE: Final = {"read": "read", "write": "written", "delete": "deleted", "list": "listed"}
@@ -44,16 +44,6 @@ class Stored:
 
     key: str
     record: Record
-    etag: str
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A record as a listing shows it."""
-
-    key: str
-    label: str
-    written: datetime
     etag: str
 
 
@@ -134,26 +124,35 @@ class BlobStateStore:
 
     async def entries(self, prefix: str) -> AsyncIterator[Entry]:
         """See :class:`StateStore`."""
-        pages = self._opened().list_blobs(name_starts_with=prefix, include=["metadata"]).by_page()
+        marker = ""
         while True:
-            async with self._storing(prefix, "list"):
-                try:
-                    self.requests += 1
-                    blobs = [blob async for blob in await anext(pages)]
-                except StopAsyncIteration:
-                    return
-                except HttpResponseError as refusal:
-                    if code_of(refusal) in _NOT_THERE:
-                        return
-                    raise
-            for blob in blobs:
-                # A listing gives ETags without the quotation marks that a condition needs.
-                etag = f'"{str(blob.etag).strip(chr(34))}"'
-                yield Entry(blob.name, (blob.metadata or {}).get(_LABEL, ""), blob.last_modified, etag)
+            parameters = {"prefix": prefix, "marker": marker}
+            page = await self._page({name: value for name, value in parameters.items() if value})
+            if page is None:
+                return
+            entries, marker = page
+            for entry in entries:
+                yield entry
+            if not marker:
+                return
+
+    async def _page(self, parameters: Mapping[str, str]) -> tuple[list[Entry], str] | None:
+        """One page of the listing and the marker of the next; ``None`` without a container."""
+        listing = {"restype": "container", "comp": "list", "include": "metadata", "maxresults": str(PAGE_SIZE)}
+        request = HttpRequest("GET", f"https://{self._host}/{self._container}", params={**listing, **parameters})
+        async with self._storing(parameters.get("prefix", ""), "list"):
+            self.requests += 1
+            response = await self._reader().send_request(request)
+            code = response.headers.get("x-ms-error-code", "")
+            if code in _NOT_THERE:
+                return None
+            if response.status_code != 200:
+                raise for_status(_SERVICE, self._container, response.status_code, code, response.reason)
+            return read_page(response.content)
 
     async def _put(self, key: str, record: Record, label: str, **conditions: Any) -> str | None:
         if label:
-            conditions["metadata"] = {_LABEL: label}
+            conditions["metadata"] = {LABEL: label}
         body = json.dumps(record, separators=(",", ":")).encode()
         async with self._storing(key, "write"):
             try:

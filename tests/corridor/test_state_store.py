@@ -15,6 +15,7 @@ from localcloud.service import Fault, FaultAction, Hang, LoseAnswer, MalformedJs
 from shared.azure.connection import Connection
 from shared.clouds import PUBLIC
 from shared.errors import NotStored
+from shared.sinks import state_store
 from shared.sinks.state_store import BlobStateStore, MemoryStateStore, StateStore
 from tests.corridor.conftest import answers_within
 
@@ -136,15 +137,34 @@ async def test_several_who_find_the_container_missing_all_write(blobs: BlobState
     assert len(await listed(blobs)) == 6
 
 
-async def test_a_listing_goes_over_pages(blobs: BlobStateStore) -> None:
+async def test_a_listing_goes_over_pages(
+    cloud: LocalCloud, blobs: BlobStateStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for number in range(7):
         await blobs.create(f"runs/{number}.json", {}, f"label {number}")
-    asked: list[str] = []
-    client = blobs._opened()
-    pages = client.list_blobs(name_starts_with="runs/", results_per_page=3).by_page()
-    async for page in pages:
-        asked += [blob.name async for blob in page]
-    assert asked == [key for key, _ in await listed(blobs, "runs/")]
+    monkeypatch.setattr(state_store, "PAGE_SIZE", 3)
+    asked = cloud.requests.count(service="storage", origin=Origin.MONITOR)
+    assert await listed(blobs, "runs/") == [(f"runs/{number}.json", f"label {number}") for number in range(7)]
+    assert cloud.requests.count(service="storage", origin=Origin.MONITOR) - asked == 3
+
+
+async def test_an_entry_of_a_listing_names_the_form_that_was_listed(blobs: BlobStateStore) -> None:
+    etag = await blobs.create("runs/1.json", {"n": 1})
+    [entry] = [entry async for entry in blobs.entries("runs/")]
+    assert entry.etag == etag
+    assert abs(datetime.now(UTC) - entry.written) < timedelta(minutes=1)
+    assert await blobs.delete(entry.key, entry.etag) is True
+
+
+async def test_a_listing_that_cannot_be_read_is_a_failure_and_not_an_empty_one(
+    cloud: LocalCloud, blobs: BlobStateStore
+) -> None:
+    await blobs.create("runs/1.json", {"n": 1})
+    for body in (b"", b"<html/>", b"<EnumerationResults>", b"{}"):
+        cloud.faults.append(Fault("storage", action=MalformedJson(body), origin=Origin.MONITOR))
+        with pytest.raises(NotStored, match="could not be listed"):
+            await listed(blobs)
+        cloud.faults.clear()
 
 
 REFUSALS: Final[dict[str, FaultAction]] = {
