@@ -75,11 +75,24 @@ def _diagnosis(missed: list[str]) -> None:
 
 async def _sweep(missed: list[str]) -> None:
     found = await sweep.measure()
-    print(f"(f) a sweep of {REGISTRIES} registries with {found.runs} known runs: {found.seconds:.1f} s,")
-    print(f"    the bare list calls {found.bare_seconds:.1f} s: {found.seconds / found.bare_seconds:.2f}x")
-    print(f"    ARM reads {found.arm_reads}, bare {found.bare_reads}; peak memory {found.peak_mib:.0f} MiB")
+    memory = _mark(
+        found.peak_megabytes <= sweep.MOST_MEGABYTES, f"{sweep.MOST_MEGABYTES} MB", "memory of a sweep", missed
+    )
+    pace = _mark(found.times_bare <= sweep.MOST_TIMES_BARE, f"{sweep.MOST_TIMES_BARE:g}x", "time of a sweep", missed)
+    print(f"(f) a sweep of {REGISTRIES} registries with {found.runs} known runs, in a process of its own")
+    print(f"    {found.seconds:.1f} s, the bare list calls {found.bare_seconds:.1f} s: {found.times_bare:.2f}x  {pace}")
+    peak, imported = found.peak_megabytes, found.imported_megabytes
+    print(f"    resident memory at most {peak:.0f} MB, {imported:.0f} MB after imports  {memory}")
+    print(f"    ARM reads {found.arm_reads}, bare {found.bare_reads}")
     if found.arm_reads > sweep.LISTS or found.diagnosed or found.problems:
         missed.append("ARM reads of a sweep")
+
+
+def _mark(met: bool, limit: str, what: str, missed: list[str]) -> str:
+    """Whether a mark was met, in words; what was missed is noted."""
+    if not met:
+        missed.append(what)
+    return f"{'ok' if met else 'over'} (at most {limit})"
 
 
 if __name__ == "__main__":

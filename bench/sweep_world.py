@@ -8,6 +8,7 @@ from typing import Final
 from localcloud import LocalCloud
 from localcloud.scenario import transfer_between
 
+PREFIX: Final = "contososweep"
 REGISTRIES: Final = 200
 EXPORT_PIPELINES: Final = 2
 RUNS: Final = 20
@@ -21,7 +22,7 @@ async def build(cloud: LocalCloud) -> None:
     await cloud.put_run(scenario.source, "model", exporting, artifacts=["hello-world"], blob="model.tar")
     model = scenario.source.runs["model"]
     for number in range(REGISTRIES):
-        registry = world.add_registry(f"contososweep{number:03}")
+        registry = world.add_registry(f"{PREFIX}{number:03}")
         for index in range(EXPORT_PIPELINES):
             pipeline = world.add_export_pipeline(
                 registry, f"exportpipe{index}", exporting.container_url, exporting.secret_uri
