@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -50,7 +50,7 @@ def replay(source: str, *, output: str) -> int:
         place = source_of(source, settings.cloud)
         # The SDK's warnings say the same as the errors, in more words.
         logging.getLogger().addHandler(logging.NullHandler())
-        replayed = asyncio.run(_replayed(settings, place))
+        replayed = asyncio.run(_replayed(settings, place, out.became))
         out.replayed(replayed)
         return int(replayed.exit_code)
 
@@ -66,7 +66,7 @@ def _settings(environment: Mapping[str, str]) -> Settings:
         ) from None
 
 
-async def _replayed(settings: Settings, place: Path | BlobFolder) -> Replayed:
+async def _replayed(settings: Settings, place: Path | BlobFolder, told: Callable[[Fate], None]) -> Replayed:
     monitor = make_monitor(settings)
     try:
         await require_token(monitor)
@@ -76,13 +76,18 @@ async def _replayed(settings: Settings, place: Path | BlobFolder) -> Replayed:
         else:
             source, letters = str(place), await asyncio.to_thread(letters_in, place)
         with shown_progress("events") as progress:
-            return Replayed(source, await replay_letters(monitor, letters, progress))
+            return Replayed(source, await replay_letters(monitor, letters, progress, told))
     finally:
         await monitor.close()
 
 
-async def replay_letters(monitor: Monitor, letters: Sequence[Letter], progress: Progress) -> tuple[Fate, ...]:
-    """Hands every event to its handler: several at once, but those of one subject one after the other."""
+async def replay_letters(
+    monitor: Monitor, letters: Sequence[Letter], progress: Progress, told: Callable[[Fate], None]
+) -> tuple[Fate, ...]:
+    """Hands every event to its handler: several at once, but those of one subject one after the other.
+
+    ``told`` is told of each as soon as it is done; what is given back is in the order of the letters.
+    """
     fates: dict[int, Fate] = {}
     at_once = asyncio.Semaphore(_AT_ONCE)
     by_subject: dict[str, list[int]] = {}
@@ -93,6 +98,8 @@ async def replay_letters(monitor: Monitor, letters: Sequence[Letter], progress: 
         for number in numbers:
             async with at_once:
                 fates[number] = await _fate(monitor, letters[number])
+            with progress.aside():
+                told(fates[number])
             progress("events", len(fates), len(letters))
 
     async with asyncio.TaskGroup() as tasks:

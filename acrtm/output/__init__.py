@@ -38,6 +38,9 @@ class Writer:
         """What a look has found."""
         raise self._does_not_fit()
 
+    def became(self, _fate: Fate, /) -> None:
+        """What became of one replayed event, as soon as it is known; nothing where there is one document at the end."""
+
     def replayed(self, replayed: Replayed, /) -> None:
         """What became of replayed events; where a format knows findings only, those, and the rest beside it."""
         from acrtm.terminal import console, one_line

@@ -47,17 +47,20 @@ class TextWriter(Writer):
             else:
                 print_card(out, card)
 
+    def became(self, fate: Fate) -> None:
+        """A line for the event."""
+        style = "" if fate.became.taken else "red"
+        name = one_line(fate.subject.rsplit("/", 1)[-1] or fate.event_id or fate.where)
+        words = f"  {one_line(fate.words)}" if fate.words else ""
+        with _printed() as out:
+            out.print(Text.assemble((f"{fate.became:<20}", style), name, (words, "dim")), soft_wrap=True)
+
     def replayed(self, replayed: Replayed) -> None:
-        """A line for each event, those that were not taken once more at the end, and how many became what."""
+        """How many became what, and those that were not taken once more; each was told before."""
         with _printed() as out:
             if not replayed.fates:
                 out.print(f"There are no events in {one_line(replayed.source)}.", soft_wrap=True)
                 return
-            for fate in replayed.fates:
-                style = "" if fate.became.taken else "red"
-                name = one_line(fate.subject.rsplit("/", 1)[-1] or fate.event_id or fate.where)
-                words = f"  {one_line(fate.words)}" if fate.words else ""
-                out.print(Text.assemble((f"{fate.became:<20}", style), name, (words, "dim")), soft_wrap=True)
             out.print()
             out.print(", ".join(f"{count} {became}" for became, count in replayed.counts.items()), soft_wrap=True)
             left = [fate for fate in replayed.fates if not fate.became.taken]
@@ -91,6 +94,8 @@ def _printed() -> Iterator[Console]:
     with out.capture() as captured:
         yield out
     out.file.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
+    # Whoever follows the pipe sees it now, and not when the command ends.
+    out.file.flush()
 
 
 def _rules(out: Console, rules: Sequence[Rule]) -> None:

@@ -17,6 +17,9 @@ from localcloud.ingestion import LogsIngestion
 from localcloud.service import Fault, Status
 from localcloud.topic import AlertTopic
 from shared.clouds import PUBLIC
+from shared.events import PlatformEvent
+from shared.monitor import Monitor
+from shared.recorder import Recorded
 from tests.acrtm.conftest import CommandLine
 
 EVENTS: Final = Path(__file__).parents[1] / "events"
@@ -87,6 +90,28 @@ async def test_dead_letters_become_findings_once(acrtm: CommandLine, tmp_path: P
     assert set(became(again.document)) == {"known already"}
     assert again.code == again.document["exitCode"] == 0
     assert stored(acrtm) == ["ACRT101", "ACRT201"]
+
+
+async def test_each_event_is_told_when_it_is_done(
+    acrtm: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Of one subject, so that they are handled one after the other.
+    letters = [{**letter, "id": f"event{number}"} for letter in (await dead_letters(acrtm))[:1] for number in range(3)]
+    printed_before: list[str] = []
+    original = Monitor.run_event
+
+    async def listening(monitor: Monitor, event: PlatformEvent) -> Recorded:
+        printed_before.append(acrtm.read()[0])
+        return await original(monitor, event)
+
+    monkeypatch.setattr(Monitor, "run_event", listening)
+    ended = await acrtm("replay", written(tmp_path / "letters.json", letters))
+    first, second, third = printed_before
+    assert first == ""
+    assert second.startswith("stored ")
+    assert third.startswith("known already ")
+    assert ended.out.splitlines()[0].startswith("known already ")
+    assert ended.out.splitlines()[-1] == "1 stored, 2 known already"
 
 
 async def test_a_single_event_lines_and_a_folder(acrtm: CommandLine, tmp_path: Path) -> None:
