@@ -21,6 +21,11 @@ EXIT_CODES: Final = (
     "4 something could not be checked (3 wins); 2 wrong usage; 1 the tool itself failed."
 )
 
+DOCTOR_EXIT_CODES: Final = (
+    "Exit code: 0 everything that was asked for is well; 3 something is wrong; 4 something could not be checked (3 "
+    "wins); 2 wrong usage; 1 the tool itself failed."
+)
+
 REPLAY_EXIT_CODES: Final = (
     "Exit code: 0 every event was taken and nothing is wrong; 3 every event was taken, and findings of severity "
     "Medium or higher were stored; 4 some events have to be replayed again, or something could not be checked; "

@@ -13,7 +13,7 @@ from typing import Annotated, Final
 
 import typer
 
-from acrtm.exits import EXIT_CODES, REPLAY_EXIT_CODES, ExitCode, Problem, WrongUsage
+from acrtm.exits import DOCTOR_EXIT_CODES, EXIT_CODES, REPLAY_EXIT_CODES, ExitCode, Problem, WrongUsage
 from acrtm.output import DEFAULT_FORMAT, FORMATS
 from acrtm.terminal import survive_any_encoding
 
@@ -124,6 +124,30 @@ def sweep(output: Output = DEFAULT_FORMAT, no_store: NoStore = False) -> int:
     from acrtm.commands import sweep as command
 
     return command(output=output, keep=not no_store)
+
+
+@app.command(epilog=DOCTOR_EXIT_CODES)
+def doctor(
+    settings: Annotated[
+        str,
+        typer.Option(metavar="FILE", help="The deployed app's settings, as 'az functionapp config appsettings list'."),
+    ] = "",
+    identity: Annotated[
+        str, typer.Option(metavar="OBJECT_ID", help="The app's identity: its role assignments are examined too.")
+    ] = "",
+    send_test: Annotated[
+        bool,
+        typer.Option("--send-test", help="Write one test finding, and publish one test alert.", show_default=False),
+    ] = False,
+    output: Output = DEFAULT_FORMAT,
+) -> int:
+    """Check the monitor itself.
+
+    Its settings, rights and paths, one by one, with the command that grants what is missing.
+    """
+    from acrtm.doctor.command import doctor as command
+
+    return command(settings_file=settings, identity=identity, send_test=send_test, output=output)
 
 
 @app.command()

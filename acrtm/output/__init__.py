@@ -14,8 +14,9 @@ from acrtm.exits import Problem, WrongUsage
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from acrtm.doctor.checks import Check, Examined
     from acrtm.looked import Looked
-    from acrtm.replayed import Replayed
+    from acrtm.replayed import Fate, Replayed
     from embedded.result import QueryResult
     from shared.rules.model import Rule
 
@@ -50,6 +51,14 @@ class Writer:
             if not fate.became.taken:
                 words = one_line(f"not taken: {fate.where}: {fate.became}: {fate.words}")
                 console(stderr=True).print(words, soft_wrap=True)
+
+    def checked(self, _check: Check, /) -> None:
+        """One check of the doctor, as soon as it has ended."""
+        raise self._does_not_fit()
+
+    def examined(self, _examined: Examined, /) -> None:
+        """All checks of the doctor, after each was told."""
+        raise self._does_not_fit()
 
     def rules(self, _rules: Sequence[Rule], /) -> None:
         """A part of the catalogue."""

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from acrtm.doctor.checks import Check, Examined
 from acrtm.exits import Problem
 from acrtm.looked import Card, Looked
 from acrtm.output import Writer
@@ -57,6 +58,24 @@ class JsonWriter(Writer):
         findings = [finding.to_row() for finding in replayed.looked.findings]
         code = int(replayed.exit_code)
         _print({"events": events, "counts": replayed.counts, "findings": findings, "exitCode": code})
+
+    def checked(self, _check: Check, /) -> None:
+        """Nothing yet: there is one document, at the end."""
+
+    def examined(self, examined: Examined) -> None:
+        """``checks`` with how each ended, ``counts`` and ``exitCode``."""
+        checks = [
+            {
+                "area": check.area,
+                "name": clean(check.name),
+                "ending": str(check.ending),
+                "words": clean(check.words),
+                "remedy": clean(check.remedy),
+                "command": clean(check.command),
+            }
+            for check in examined.checks
+        ]
+        _print({"checks": checks, "counts": dict(examined.counts), "exitCode": int(examined.exit_code)})
 
     def rules(self, rules: Sequence[Rule]) -> None:
         """``rules``, each with what its table shows."""

@@ -13,13 +13,15 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from acrtm.doctor.checks import Check, Examined
 from acrtm.looked import Looked
 from acrtm.output import Writer
 from acrtm.output.answers import print_answer
 from acrtm.output.cards import print_card
+from acrtm.output.examinations import print_check, print_remedies
 from acrtm.output.sweeps import print_sweep
 from acrtm.pages import sections
-from acrtm.replayed import Replayed
+from acrtm.replayed import Fate, Replayed
 from acrtm.severity import severity_style
 from acrtm.terminal import console, one_line
 from embedded.result import QueryResult
@@ -68,6 +70,15 @@ class TextWriter(Writer):
                 out.print(Text(f"Not taken, replay again: {len(left)}", style="bold"))
                 for fate in left:
                     out.print(Text(f"  {one_line(fate.where)}"), soft_wrap=True)
+
+    def checked(self, check: Check) -> None:
+        """A line; what is to be done about it stands at the end."""
+        print_check(console(), check)
+
+    def examined(self, examined: Examined) -> None:
+        """What is to be done, and how many checks ended how."""
+        with _printed() as out:
+            print_remedies(out, examined)
 
     def rules(self, rules: Sequence[Rule]) -> None:
         """The catalogue as a table."""

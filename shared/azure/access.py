@@ -40,6 +40,8 @@ class AccessReader:
                 Permission(
                     data_actions=texts(block, "dataActions") or (),
                     not_data_actions=texts(block, "notDataActions") or (),
+                    actions=texts(block, "actions") or (),
+                    not_actions=texts(block, "notActions") or (),
                 )
                 for block in objects(definition, "properties", "permissions")
             ),

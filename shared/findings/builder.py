@@ -22,7 +22,7 @@ from shared.sas_token import SasToken
 from shared.times import iso
 
 HELP: Final = "https://github.com/acr-transfer-monitor/acr-transfer-monitor/blob/main/docs/rules/{rule}.md"
-_NEVER_OPEN: Final = frozenset({"ACRT100", "ACRT102", "ACRT105", "ACRT106", "ACRT902", "ACRT903", "ACRT510"})
+_NEVER_OPEN: Final = frozenset({"ACRT100", "ACRT102", "ACRT105", "ACRT106", "ACRT902", "ACRT903", "ACRT904", "ACRT510"})
 
 
 class TriggeredBy(StrEnum):

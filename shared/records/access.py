@@ -1,7 +1,7 @@
 """Role assignments and what they allow.
 
-Source: ARM ``Microsoft.Authorization``; an action is granted by a block whose ``dataActions`` match it and
-whose ``notDataActions`` do not.
+Source: ARM ``Microsoft.Authorization``; a data action is granted by a block whose ``dataActions`` match it and
+whose ``notDataActions`` do not, an action of the control plane likewise by ``actions`` and ``notActions``.
 """
 
 from __future__ import annotations
@@ -17,11 +17,14 @@ class Permission:
 
     data_actions: tuple[str, ...]
     not_data_actions: tuple[str, ...]
+    actions: tuple[str, ...] = ()
+    not_actions: tuple[str, ...] = ()
 
-    def allows(self, action: str) -> bool:
-        """Whether the block grants the data action."""
-        granted = any(_pattern(pattern).fullmatch(action) for pattern in self.data_actions)
-        return granted and not any(_pattern(pattern).fullmatch(action) for pattern in self.not_data_actions)
+    def allows(self, action: str, *, data: bool = True) -> bool:
+        """Whether the block grants the action, a data action unless ``data`` is false."""
+        granting = self.data_actions if data else self.actions
+        refusing = self.not_data_actions if data else self.not_actions
+        return _matches(granting, action) and not _matches(refusing, action)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +39,13 @@ class Grant:
     conditional: bool
     permissions: tuple[Permission, ...]
 
-    def allows(self, action: str) -> bool:
-        """Whether the role grants the data action (its condition aside)."""
-        return any(permission.allows(action) for permission in self.permissions)
+    def allows(self, action: str, *, data: bool = True) -> bool:
+        """Whether the role grants the action (its condition aside), a data action unless ``data`` is false."""
+        return any(permission.allows(action, data=data) for permission in self.permissions)
+
+
+def _matches(patterns: tuple[str, ...], action: str) -> bool:
+    return any(_pattern(pattern).fullmatch(action) for pattern in patterns)
 
 
 @lru_cache(maxsize=512)

@@ -41,6 +41,11 @@ _CLOSED_WAY: Final = re.compile(
 )
 
 
+def way_is_closed(reason: str) -> bool:
+    """Whether a refusal is the network's, which no role changes."""
+    return _CLOSED_WAY.search(reason) is not None
+
+
 def role_for(right: str) -> _Role | None:
     """The role that grants ``right``; ``None`` for a right that no role is known for."""
     wanted = right.lower()
@@ -61,7 +66,9 @@ def scope_of(target: str) -> str:
     if not before.lower().startswith("/subscriptions/"):
         return ""
     parts = provider.split("/")
-    return f"{before}/providers/{'/'.join(parts[:3])}" if found and len(parts) >= 3 else before
+    # The activity log has a path below a provider, but it is the subscription's.
+    is_resource = found and len(parts) >= 3 and parts[1].lower() != "eventtypes"
+    return f"{before}/providers/{'/'.join(parts[:3])}" if is_resource else before
 
 
 def _scope(evidence: Evidence, right: str, target: str) -> str:
@@ -118,7 +125,7 @@ def _cannot_check(evidence: Evidence, facts: Mapping[str, object]) -> Descriptio
     fix = ""
     if facts.get("passing"):
         advice = "Nothing to grant: the monitor asks again by itself. If it lasts, see whether the service is well."
-    elif _CLOSED_WAY.search(reason):
+    elif way_is_closed(reason):
         advice = (
             "The network keeps the monitor out, which no role changes: let the monitor's outbound addresses, its "
             "virtual network or its private endpoint through the firewall of the target."
@@ -241,3 +248,39 @@ def _heartbeat(_evidence: Evidence, facts: Mapping[str, object]) -> Description:
 def _spaced(name: str) -> str:
     """``runsDiagnosed`` as ``runs diagnosed``."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
+
+
+@rule(
+    *("ACRT904", "test-finding"),
+    area=Area.MONITOR,
+    severity=Severity.INFO,
+    subject=Subject.MONITOR,
+    step=Step.AFTERWARDS,
+    looks=_NO_LOOK,
+    causes=False,
+)
+def trial(_evidence: Evidence) -> Verdict:
+    """Findings and alerts arrive where people look.
+
+    What it checks: nothing. ``acrtm doctor --send-test`` writes one on request, and publishes it as an alert that
+    opens and resolves.
+
+    Why it matters: a finding that nobody gets is as good as none, and the day of a failure is a bad one to learn that.
+
+    How we know: somebody has asked for it; the row's time is the time of the request.
+
+    How to fix: nothing to fix. Where it doesn't arrive, ``acrtm doctor`` says which path or right is missing.
+
+    What can make it wrong: the first row of a new table can take a quarter of an hour to be seen.
+
+    References: "Deploy" in this project's documentation; Azure Monitor, "Log data ingestion time".
+    """
+    return not_applicable()
+
+
+@trial.described_by
+def _trial(_evidence: Evidence, _facts: Mapping[str, object]) -> Description:
+    return Description(
+        "This is a test of the monitor: nothing is wrong, and somebody has asked for it with acrtm doctor.",
+        "Nothing to do, but to see that it has arrived.",
+    )

@@ -85,6 +85,7 @@ ACRT702 copy-incomplete               Medium Copy            blob     both      
 ACRT901 cannot-check                  Medium Monitor         monitor  both            no
 ACRT902 event-malformed               Low    Monitor         monitor  both            no
 ACRT903 heartbeat                     Info   Monitor         monitor  both            no
+ACRT904 test-finding                  Info   Monitor         monitor  both            no
 """
 EXPECTED = [tuple(line.split()) for line in _EXPECTED.strip().splitlines()]
 ALL_RULES = list(CATALOGUE.values())

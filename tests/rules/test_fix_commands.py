@@ -41,6 +41,7 @@ NO_COMMAND = {
     "ACRT702": "the copy's source is not known with its token",
     "ACRT902": "the event is somebody else's",
     "ACRT903": "nothing is wrong",
+    "ACRT904": "nothing is wrong",
 }
 # Why the command is not run here: the local cloud can't hold the fault, or not where this look would see it.
 NOT_RUN = {

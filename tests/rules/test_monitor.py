@@ -35,7 +35,7 @@ def open_end(**changes: Any) -> dict[str, Any]:
     return {**known, **changes}
 
 
-@pytest.mark.parametrize("rule_id", ["ACRT901", "ACRT902", "ACRT903"])
+@pytest.mark.parametrize("rule_id", ["ACRT901", "ACRT902", "ACRT903", "ACRT904"])
 def test_these_rules_ask_nothing(rule_id: str) -> None:
     assert CATALOGUE[rule_id](landed()).outcome is Outcome.NOT_APPLICABLE
     assert not CATALOGUE[rule_id].causes
@@ -47,6 +47,7 @@ def test_these_rules_ask_nothing(rule_id: str) -> None:
         (f"{REGISTRY_ID}/pipelineRuns", "read", "Reader", REGISTRY_ID),
         (f"{VAULT_ID}/secrets/transfer-sas", "Microsoft.KeyVault/vaults/secrets/read", "Reader", VAULT_ID),
         (f"{SUBSCRIPTION}/providers/Microsoft.KeyVault/vaults", "read", "Reader", SUBSCRIPTION),
+        (f"{SUBSCRIPTION}/providers/Microsoft.Insights/eventtypes/management/values", "read", "Reader", SUBSCRIPTION),
         (
             f"{ACCOUNT_ID}/providers/Microsoft.Authorization/roleAssignments",
             "Microsoft.Authorization/roleAssignments/read",

@@ -1,0 +1,99 @@
+"""What the monitor watches: whether it may read all that a diagnosis needs of each registry and pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Final
+
+from acrtm.doctor.advice import failed, left_open
+from acrtm.doctor.checks import Check, Ending
+from shared.azure.registry_host import registry_host
+from shared.diagnosis.diagnose import Diagnosis
+from shared.errors import MonitorError, ServiceError, UntrustedAddress
+from shared.evidence.lookups import utc_now
+from shared.evidence.pieces import Unavailable
+from shared.monitor import Monitor
+from shared.records.transfer import Direction, Pipeline, Registry
+from shared.resource_ids import parse_resource_id
+
+REGISTRIES: Final = "Registries"
+PIPELINES: Final = "Pipelines"
+_NOBODYS_WRITE: Final = "00000000-0000-0000-0000-000000000000"
+
+
+async def examine_watched(monitor: Monitor) -> AsyncIterator[Check]:
+    """Every monitored registry, what lies in it, and every pipeline with its vault, secret, account and container."""
+    try:
+        registries = await monitor.gatherer.lookups.monitored_registries()
+    except ServiceError as error:
+        yield failed(monitor, REGISTRIES, "Registries of a subscription", error)
+        return
+    if not registries:
+        words = "MONITORED_REGISTRIES names none that the identity can see"
+        yield Check(REGISTRIES, "Registries", Ending.WRONG, words, "Name registries, or grant Reader on them.")
+    for registry_id in registries:
+        async for check in _registry(monitor, registry_id):
+            yield check
+    for subscription in sorted({parse_resource_id(registry_id).subscription for registry_id in registries}):
+        yield await _activity_log(monitor, subscription, registries[0])
+
+
+async def _registry(monitor: Monitor, registry_id: str) -> AsyncIterator[Check]:
+    name = registry_id.rsplit("/", 1)[-1]
+    reader = monitor.azure.registries
+    try:
+        registry = await reader.registry(registry_id)
+        # One page is enough to see the right.
+        async for _ in reader.run_pages(registry_id):
+            break
+        pipelines = [pipeline for way in Direction for pipeline in await reader.pipelines(registry_id, way)]
+    except ServiceError as error:
+        yield failed(monitor, REGISTRIES, name, error)
+        return
+    yield Check(REGISTRIES, name, Ending.WELL, f"settings, runs and pipelines ({len(pipelines)}) can be read")
+    yield await _content(monitor, registry)
+    for pipeline in pipelines:
+        async for check in _pipeline(monitor, pipeline):
+            yield check
+
+
+async def _content(monitor: Monitor, registry: Registry) -> Check:
+    name = f"{registry.name}: repositories"
+    try:
+        found = await monitor.azure.content.repositories(registry_host(registry, monitor.settings.cloud))
+    except UntrustedAddress as error:
+        return Check(REGISTRIES, name, Ending.WRONG, str(error), "Set REGISTRY_DNS_SUFFIX to the suffix of the cloud.")
+    except ServiceError as error:
+        return failed(monitor, REGISTRIES, name, error)
+    return Check(REGISTRIES, name, Ending.WELL, f"{len(found)} can be listed" if found else "there are none to list")
+
+
+async def _pipeline(monitor: Monitor, pipeline: Pipeline) -> AsyncIterator[Check]:
+    """The look of ``acrtm check-pipeline``, of which only the open ends matter here."""
+    try:
+        diagnosis: Diagnosis = await monitor.look_at_pipeline(pipeline.id)
+    except ServiceError as error:
+        yield failed(monitor, PIPELINES, pipeline.name, error)
+        return
+    except MonitorError as error:
+        yield Check(PIPELINES, pipeline.name, Ending.UNKNOWN, str(error))
+        return
+    open_ends: dict[tuple[str, str], Unavailable] = {}
+    for missing in diagnosis.open_rules:
+        open_ends.setdefault((missing.target, missing.right), missing)
+    for missing in open_ends.values():
+        yield left_open(monitor, PIPELINES, pipeline.name, missing)
+    if not open_ends:
+        asked = len(diagnosis.passed) + len(diagnosis.results)
+        yield Check(PIPELINES, pipeline.name, Ending.WELL, f"all {asked} rules that apply can be judged")
+
+
+async def _activity_log(monitor: Monitor, subscription: str, registry_id: str) -> Check:
+    name = f"Activity log of {subscription}"
+    since = utc_now() - timedelta(minutes=5)
+    try:
+        await monitor.azure.activity_log.failure(subscription, _NOBODYS_WRITE, registry_id, since)
+    except ServiceError as error:
+        return failed(monitor, REGISTRIES, name, error)
+    return Check(REGISTRIES, name, Ending.WELL, "can be read: it tells why a write was rejected")
