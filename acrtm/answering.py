@@ -10,6 +10,7 @@ import typer
 
 from acrtm.output import Writer, writer
 from acrtm.problems import problem_of, unexpected
+from acrtm.waiting import end_waiting
 
 
 @contextmanager
@@ -22,6 +23,7 @@ def answering(output: str) -> Iterator[Writer]:
         # A pipe that was closed is Typer's to deal with.
         raise
     except Exception as error:
+        end_waiting()
         if os.environ.get("ACRTM_TRACEBACK"):
             raise
         problem = problem_of(error) or unexpected(error)

@@ -16,6 +16,7 @@ from acrtm.looked import Looked
 from acrtm.output import Writer
 from acrtm.sweeping import sweep as look_at_everything
 from acrtm.terminal import clean, console
+from acrtm.waiting import end_waiting
 from embedded import EmbeddedStore
 from shared.addresses import AddressProblem, BadAddress, BlobAddress, read_blob_address
 from shared.monitor import Monitor
@@ -70,6 +71,7 @@ def _look(out: Writer, settings: Settings, keep: bool, look: Look) -> int:
     logging.getLogger().addHandler(logging.NullHandler())
     log = KeptFindings(EmbeddedStore.open() if keep else None)
     looked = asyncio.run(_looked(settings, log, look))
+    end_waiting()
     out.looked(looked)
     code = looked.exit_code
     if log.problem:

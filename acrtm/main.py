@@ -16,6 +16,7 @@ import typer
 from acrtm.exits import DOCTOR_EXIT_CODES, EXIT_CODES, REPLAY_EXIT_CODES, ExitCode, Problem, WrongUsage
 from acrtm.output import DEFAULT_FORMAT, FORMATS
 from acrtm.terminal import survive_any_encoding
+from acrtm.waiting import waiting
 
 # The root of what Typer raises for a wrong command line; it exports only one of the branches.
 _UsageError: Final = typer.BadParameter.__mro__[2]
@@ -68,9 +69,10 @@ def diagnose(
 
     Names its root cause, what that rests on, and the command that repairs it.
     """
-    from acrtm.commands import diagnose as command
+    with waiting("Looking at the run and at what it depends on"):
+        from acrtm.commands import diagnose as command
 
-    return command(run_id, output=output, keep=not no_store)
+        return command(run_id, output=output, keep=not no_store)
 
 
 @app.command("check-blob", epilog=EXIT_CODES)
@@ -96,9 +98,10 @@ def check_blob(
 
     Looks at its own properties and at every import pipeline that reads its container.
     """
-    from acrtm.commands import check_blob as command
+    with waiting("Looking at the blob and at the pipelines that read its container"):
+        from acrtm.commands import check_blob as command
 
-    return command(blob_url, registries=registry or [], output=output, keep=not no_store)
+        return command(blob_url, registries=registry or [], output=output, keep=not no_store)
 
 
 @app.command("check-pipeline", epilog=EXIT_CODES)
@@ -110,9 +113,10 @@ def check_pipeline(
     no_store: NoStore = False,
 ) -> int:
     """Check what would make the next run fail."""
-    from acrtm.commands import check_pipeline as command
+    with waiting("Looking at the pipeline and at what its next run will need"):
+        from acrtm.commands import check_pipeline as command
 
-    return command(pipeline_id, output=output, keep=not no_store)
+        return command(pipeline_id, output=output, keep=not no_store)
 
 
 @app.command(epilog=EXIT_CODES)
