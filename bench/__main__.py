@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from bench import arm_reads, diagnosis, hangs, imports, sweep, throughput
+from bench import answers, arm_reads, diagnosis, hangs, imports, sweep, throughput
 from bench.sweep_world import REGISTRIES
 
 
@@ -18,6 +18,7 @@ def main() -> int:
     asyncio.run(_hangs(missed))
     _diagnosis(missed)
     asyncio.run(_sweep(missed))
+    asyncio.run(_answers(missed))
     print()
     print("all marks met" if not missed else f"missed: {'; '.join(missed)}")
     return 1 if missed else 0
@@ -86,6 +87,14 @@ async def _sweep(missed: list[str]) -> None:
     print(f"    ARM reads {found.arm_reads}, bare {found.bare_reads}")
     if found.arm_reads > sweep.LISTS or found.diagnosed or found.problems:
         missed.append("ARM reads of a sweep")
+
+
+async def _answers(missed: list[str]) -> None:
+    print(f"(g) the command line's answer, its process included, {answers.LATENCY * 1000:.0f} ms on every dependency")
+    for answer in await answers.measure():
+        met = answer.seconds <= answers.WANTED_SECONDS
+        mark = _mark(met, f"{answers.WANTED_SECONDS:g} s", f"answer of {answer.command}", missed)
+        print(f"    {answer.command:16}{answer.seconds:5.1f} s  {mark}")
 
 
 def _mark(met: bool, limit: str, what: str, missed: list[str]) -> str:
