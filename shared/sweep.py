@@ -3,7 +3,8 @@
 In this order: the runs of every registry (those that ended and were not diagnosed, those that are not over or
 stuck, diagnoses that were left open), pipelines at their own rhythm (tokens, policies, firewalls), blobs in the
 containers that import pipelines watch, and last the conditions, which are resolved, told or heard of again by
-what was learnt before. Then the heartbeat is written, also when part of it failed.
+what was learnt before; those that last are said again twice a day. Then the heartbeat is written, also when part of
+it failed.
 
 The budget of ARM: per registry one page of runs and one of each kind of pipeline, unless there are more; per
 pipeline and hour about ten reads; a run that is known costs none. Reads refill at 25 a second per identity.
@@ -34,6 +35,7 @@ from shared.sweep_lost_writes import sweep_lost_writes
 from shared.sweep_pipelines import PipelineSweep
 from shared.sweep_reach import sweep_reach
 from shared.sweep_runs import RunSweep
+from shared.sweep_standing import say_what_stands
 from shared.times import iso
 from shared.version import MONITOR_VERSION
 
@@ -149,6 +151,7 @@ class Sweep:
             self._look_at_blobs,
             self._reach,
             self._conditions,
+            self._standing,
         )
 
     async def _attempt(self, step: Step, occasion: Occasion) -> None:
@@ -230,6 +233,9 @@ class Sweep:
         finally:
             self._report.resolved += conditions.resolved
             self._report.alerts += len(conditions.published)
+
+    async def _standing(self, _occasion: Occasion) -> None:
+        await say_what_stands(self._monitor, self._facts, self._report.started)
 
     async def _note(self, error: MonitorError, registry_id: str, occasion: Occasion) -> None:
         """A registry that can't be swept is said, and the others are swept all the same."""
