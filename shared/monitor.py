@@ -246,9 +246,16 @@ class Monitor:
         return await self._look_for_readers(address, blob, watchers, about_blob)
 
     async def look_at_listed_blob(
-        self, blob: Blob, readers: Sequence[Pipeline], waiting_since: datetime | None
+        self,
+        blob: Blob,
+        readers: Sequence[Pipeline],
+        waiting_since: datetime | None,
+        runs: Unavailable | None = None,
     ) -> tuple[Diagnosis, ...]:
-        """The same for a blob that a listing has shown, and the pipelines that read its container."""
+        """The same for a blob that a listing has shown, and the pipelines that read its container.
+
+        ``runs`` says that their runs are known not to be had.
+        """
         about_blob: dict[str, Any] = {
             "blob_address": blob.address,
             "blob": blob,
@@ -256,7 +263,7 @@ class Monitor:
             "writers": (),
             "waiting_since": waiting_since,
         }
-        return await self._look_for_readers(blob.address, blob, tuple(readers), about_blob)
+        return await self._look_for_readers(blob.address, blob, tuple(readers), about_blob, runs)
 
     async def _look_for_readers(
         self,
@@ -264,9 +271,10 @@ class Monitor:
         blob: Blob | Unavailable,
         readers: tuple[Pipeline, ...],
         about_blob: Mapping[str, Any],
+        runs: Unavailable | None = None,
     ) -> tuple[Diagnosis, ...]:
         """One diagnosis for each pipeline that reads the blob's container."""
-        about = {**about_blob, "runs_of_blob": await self._runs_of(address, readers, blob)}
+        about = {**about_blob, "runs_of_blob": runs or await self._runs_of(address, readers, blob)}
         evidences = await asyncio.gather(
             *(self.gatherer.known_pipeline(pipeline, Look.BLOB, about=about) for pipeline in readers)
         )

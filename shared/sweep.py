@@ -7,7 +7,8 @@ what was learnt before; those that last are said again twice a day. Then the hea
 it failed.
 
 The budget of ARM: per registry one page of runs and one of each kind of pipeline, unless there are more; per
-pipeline and hour about ten reads; a run that is known costs none. Reads refill at 25 a second per identity.
+pipeline and hour about ten reads; a run that is known costs none. Reads refill at 25 a second per identity, and
+looks at pipelines wait for that (:mod:`shared.sweep_budget`).
 What does not fit into :data:`SWEEP_SECONDS` is taken up by the next sweep, beginning where this one stopped.
 """
 
@@ -29,6 +30,7 @@ from shared.recorder import Recorded
 from shared.records.transfer import Direction, Pipeline
 from shared.sinks.cursor import Cursor
 from shared.sweep_blobs import BlobSweep
+from shared.sweep_budget import ReadBudget
 from shared.sweep_conditions import ConditionSweep
 from shared.sweep_facts import SweepFacts
 from shared.sweep_lost_writes import sweep_lost_writes
@@ -43,6 +45,8 @@ log = logging.getLogger(__name__)
 
 # The host ends a function after five minutes; what is left is taken up by the next sweep.
 SWEEP_SECONDS: Final = 240.0
+# Of which pipelines may have this much, so that a first sweep over hundreds of them still gets to blobs and alerts.
+PIPELINE_SECONDS: Final = 120.0
 _AT_ONCE: Final = 8
 
 Progress = Callable[[str, int, int], None]
@@ -58,6 +62,8 @@ class SweepReport:
     runs_seen: int = 0
     runs_diagnosed: int = 0
     runs_open: int = 0
+    pipelines_looked_at: int = 0
+    pipelines_left: int = 0
     findings: int = 0
     alerts: int = 0
     resolved: int = 0
@@ -81,6 +87,8 @@ class SweepReport:
             "runsSeen": self.runs_seen,
             "runsDiagnosed": self.runs_diagnosed,
             "runsNotOver": self.runs_open,
+            "pipelinesLookedAt": self.pipelines_looked_at,
+            "pipelinesLeft": self.pipelines_left,
             "findings": self.findings,
             "alerts": self.alerts,
             "resolved": self.resolved,
@@ -111,20 +119,25 @@ class Sweep:
         self._report = SweepReport(datetime.now(UTC))
         self._facts = SweepFacts()
         self._pipelines: list[Pipeline] = []
+        self._budget = ReadBudget(monitor.azure.arm)
 
     async def run(self, triggered_by: TriggeredBy = TriggeredBy.SWEEP) -> SweepReport:
-        """Sweeps everything and writes the heartbeat. Raises if that can't be stored, and what nobody foresaw."""
+        """Sweeps everything and writes the heartbeat. Raises if that can't be stored, and what nobody foresaw.
+
+        On the command line there is no deadline: no next sweep would go on, and whoever waits can end it.
+        """
         report = self._report
+        limit = None if triggered_by is TriggeredBy.CLI else SWEEP_SECONDS
         occasion = Occasion(triggered_by)
         began = time.monotonic()
         reads_before = self._monitor.azure.arm.reads
         try:
-            async with asyncio.timeout(SWEEP_SECONDS):
+            async with asyncio.timeout(limit):
                 for step in self._steps():
                     await self._attempt(step, occasion)
         except TimeoutError:
             report.finished = False
-            report.problems.append(f"not finished within {SWEEP_SECONDS:g} s; the next sweep goes on")
+            report.problems.append(f"not finished within {limit:g} s; the next sweep goes on")
         except Exception as error:
             report.finished = False
             # Its kind alone: its text may hold anything.
@@ -187,14 +200,24 @@ class Sweep:
             await cursor.stop_before(next((registry for registry in waiting if registry in left), ""))
 
     async def _registry(self, registry_id: str, occasion: Occasion) -> None:
+        """Its pipelines first: they and their containers are looked at also where the runs can't be listed."""
+        await self._list_pipelines(registry_id)
         runs = RunSweep(self._monitor, self._facts, self._report.started)
-        async for recorded in runs.sweep(registry_id, occasion):
-            self._report.add(recorded)
-        self._report.runs_seen += runs.seen
-        self._report.runs_diagnosed += runs.diagnosed
-        self._report.runs_open += runs.not_over
-        self._report.resolved += runs.resolved
-        self._report.problems += runs.problems
+        try:
+            async for recorded in runs.sweep(registry_id, occasion):
+                self._report.add(recorded)
+        except ServiceError as error:
+            self._facts.unlisted_runs[registry_id] = Unavailable.because(error)
+            raise
+        finally:
+            self._report.runs_seen += runs.seen
+            self._report.runs_diagnosed += runs.diagnosed
+            self._report.runs_open += runs.not_over
+            self._report.resolved += runs.resolved
+            self._report.problems += runs.problems
+        self._facts.swept_registries.add(registry_id)
+
+    async def _list_pipelines(self, registry_id: str) -> None:
         for direction in Direction:
             found = await self._monitor.gatherer.lookups.pipelines_of(
                 registry_id, direction, after=self._report.started
@@ -203,7 +226,6 @@ class Sweep:
                 self._report.problems.append(found.reason)
             elif isinstance(found, tuple):
                 self._pipelines += found
-        self._facts.swept_registries.add(registry_id)
 
     async def _lost_writes(self, occasion: Occasion) -> None:
         recorded = await sweep_lost_writes(self._monitor, occasion, self._report.started, self._report.problems)
@@ -213,9 +235,12 @@ class Sweep:
     async def _look_at_pipelines(self, occasion: Occasion) -> None:
         looks = PipelineSweep(self._monitor, self._facts, self._report.started)
         await looks.load()
-        for number, pipeline in enumerate(self._pipelines, start=1):
-            self._report.add(await looks.look(pipeline, occasion))
-            self._progress("pipelines", number, len(self._pipelines))
+        limit = None if occasion.triggered_by is TriggeredBy.CLI else PIPELINE_SECONDS
+        async for recorded in looks.sweep(self._pipelines, occasion, self._budget, limit):
+            self._report.add(recorded)
+            self._progress("pipelines", looks.done, len(self._pipelines))
+        self._report.pipelines_looked_at = looks.looked_at
+        self._report.pipelines_left = len(self._pipelines) - looks.done
 
     async def _look_at_blobs(self, occasion: Occasion) -> None:
         blobs = BlobSweep(self._monitor, self._facts, self._report.started)

@@ -77,9 +77,10 @@ class BlobSweep:
         return _is_on(readers) or any(entry.label.endswith(f"|{place}") for entry in self._expectations.values())
 
     def _is_due(self, place: ContainerAddress) -> bool:
-        if self._containers.is_due(str(place), EVERY, self._now):
-            return True
         grace = self._monitor.settings.import_grace
+        # A blob that nobody told of has to be seen before its grace is over.
+        if self._containers.is_due(str(place), min(EVERY, grace), self._now):
+            return True
         return any(
             (opened := opened_by_label(entry.label)) is not None and self._now - opened >= grace
             for entry in self._expectations.values()
@@ -131,13 +132,20 @@ class BlobSweep:
         if entry is None:
             return True
         opened = opened_by_label(entry.label)
-        overdue = opened is None or self._now - opened >= self._monitor.settings.import_grace
-        return overdue and self._judged.is_due(f"{blob.address}|{blob.etag}", AGAIN, self._now)
+        due_at = opened + self._monitor.settings.import_grace if opened is not None else None
+        if due_at is not None and self._now < due_at:
+            return False
+        judged = self._judged.last(f"{blob.address}|{blob.etag}")
+        # What was said before its grace was over was not yet said about that.
+        return judged is None or (due_at is not None and judged < due_at) or self._now - judged >= AGAIN
 
     async def _look(self, blob: Blob, readers: list[Pipeline], occasion: Occasion) -> Recorded:
         entry = self._expectations.get(expectation_key(blob.address, blob.etag))
         since = opened_by_label(entry.label) if entry is not None else blob.last_modified
-        diagnoses = await self._monitor.look_at_listed_blob(blob, readers, since)
+        # Asked for each blob again, runs that can't be listed would take the sweep's whole time.
+        unlisted = (self._facts.unlisted_runs.get(pipeline.registry_id) for pipeline in readers)
+        runs = next((reason for reason in unlisted if reason is not None), None)
+        diagnoses = await self._monitor.look_at_listed_blob(blob, readers, since, runs)
         recorded = await self._monitor.recorder.record(diagnoses, occasion)
         self._learn(diagnoses, recorded)
         for diagnosis in diagnoses:

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from shared.addresses import BlobAddress
 from shared.diagnosis.diagnose import Diagnosis
+from shared.evidence.pieces import Unavailable
 from shared.findings.builder import subject_of
 from shared.findings.finding import Finding, State, finding_key
 from shared.records.key_vault import SecretAttributes
@@ -30,6 +31,7 @@ class SweepFacts:
     """``healthy`` are keys of conditions that a look has just found gone, ``unhealthy`` those it has found.
 
     ``renewed_secrets`` are pipelines whose secret ends late enough, of whose token nothing else is known.
+    ``unlisted_runs`` are registries whose runs could not be listed, and why.
     """
 
     last_success: dict[str, datetime] = field(default_factory=dict)
@@ -41,6 +43,7 @@ class SweepFacts:
     looked_pipelines: set[str] = field(default_factory=set)
     renewed_secrets: set[str] = field(default_factory=set)
     swept_registries: set[str] = field(default_factory=set)
+    unlisted_runs: dict[str, Unavailable] = field(default_factory=dict)
     oldest_expectation: datetime | None = None
 
     def add_run(self, run: PipelineRun) -> None:

@@ -31,9 +31,13 @@ class Rhythms:
 
     def is_due(self, what: str, every: timedelta, now: datetime) -> bool:
         """Whether ``what`` was not looked at for ``every``."""
-        entry = self._known.get(self._key(what))
-        last = parse_time(entry.label) if entry is not None else None
+        last = self.last(what)
         return last is None or now - last >= every
+
+    def last(self, what: str) -> datetime | None:
+        """When ``what`` was last looked at, as far as the list told."""
+        entry = self._known.get(self._key(what))
+        return parse_time(entry.label) if entry is not None else None
 
     async def note(self, what: str, now: datetime) -> None:
         """Remembers that ``what`` was looked at. Losing this to another sweep does no harm."""

@@ -300,6 +300,16 @@ async def test_a_sweep_as_a_document(acrtm: CommandLine) -> None:
     assert {row["TriggeredBy"] for row in document["findings"]} == {"Cli"}
 
 
+async def test_a_sweep_by_hand_has_no_deadline(acrtm: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.sweep.SWEEP_SECONDS", 0.0)
+    monkeypatch.setattr("shared.sweep.PIPELINE_SECONDS", 0.0)
+    await acrtm.fails()
+    document = (await acrtm("sweep", "-o", "json")).document
+    assert document["sweep"]["finished"] is True
+    assert document["sweep"]["problems"] == []
+    assert (document["sweep"]["runsDiagnosed"], document["sweep"]["pipelinesLeft"]) == (1, 0)
+
+
 async def test_a_sweep_that_finds_nothing_ends_well(acrtm: CommandLine) -> None:
     await acrtm.succeeds()
     ended = await acrtm("sweep")

@@ -10,7 +10,7 @@ import pytest
 from localcloud.scenario import CONTAINER
 from localcloud.service import Status
 from tests.corridor.conftest import Corridor
-from tests.corridor.time_travel import expected_since, forget_rhythms, rows_of, told
+from tests.corridor.time_travel import expected_since, forget_rhythms, reads, rhythms_noted, rows_of, told
 
 NAME: Final = "images.tar"
 CATEGORY: Final = {"category": "acr-transfer-blob"}
@@ -59,6 +59,38 @@ async def test_a_blob_that_is_not_imported_is_said_once(corridor: Corridor) -> N
     await corridor.sweep()
     assert len({row["FindingId"] for row in rows_of(corridor, "ACRT507")}) == 1
     assert told(corridor) == [("Opened", "ACRT507")]
+
+
+async def test_a_short_grace_is_kept(corridor: Corridor) -> None:
+    monitor = await corridor.another(IMPORT_GRACE_MINUTES="5")
+    await landed(corridor, "early.tar")
+    await corridor.sweep(monitor)
+    assert rows_of(corridor, "ACRT507") == []
+    # Six minutes later: what was judged before its grace was over, and what has landed since and nobody told of.
+    await rhythms_noted(corridor, timedelta(minutes=6))
+    await expected_since(corridor, timedelta(minutes=6))
+    await landed(corridor, "untold.tar", timedelta(minutes=5, seconds=30))
+    await corridor.sweep(monitor)
+    assert sorted(row["BlobName"] for row in rows_of(corridor, "ACRT507")) == ["early.tar", "untold.tar"]
+    await corridor.sweep(monitor)
+    assert len(rows_of(corridor, "ACRT507")) == 2, "what was said is not said at every sweep"
+
+
+async def test_what_arrives_where_runs_can_not_be_listed_is_looked_at_all_the_same(corridor: Corridor) -> None:
+    scenario = corridor.scenario
+    for number in range(3):
+        await landed(corridor, f"waiting{number}.tar", LONG)
+    corridor.break_down("arm", Status(403), "contosoedge", "pipelineruns")
+    report = await corridor.sweep()
+    assert report.pipelines_looked_at == 2
+    assert await expected(corridor) == [f"waiting{number}.tar" for number in range(3)]
+    assert rows_of(corridor, "ACRT507") == [], "a run may name them"
+    listed = [path for path in reads(corridor) if "contosoedge/pipelineruns" in path.lower()]
+    assert len(listed) == 1, "it is not asked again for each blob"
+    corridor.cloud.world.revoke_secret_get(scenario.vault, scenario.import_pipeline)
+    await forget_rhythms(corridor)
+    await corridor.sweep()
+    assert told(corridor) == [("Opened", "ACRT201")]
 
 
 @pytest.mark.parametrize("known_by", ["event", "listing"])

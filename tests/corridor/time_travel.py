@@ -18,6 +18,16 @@ async def forget_rhythms(corridor: Corridor) -> None:
         await state.delete(entry.key, entry.etag)
 
 
+async def rhythms_noted(corridor: Corridor, ago: timedelta) -> None:
+    """Everything was looked at so long ago."""
+    state = corridor.monitor.state
+    label = iso(datetime.now(UTC) - ago)
+    for key in await corridor.state("rhythms/"):
+        stored = await state.read(key)
+        assert stored is not None
+        assert await state.replace(key, {**stored.record, "at": label}, stored.etag, str(label)) is not None
+
+
 async def conditions_opened(corridor: Corridor, ago: timedelta) -> None:
     """All conditions opened so long ago."""
     for key in await corridor.state("conditions/"):
