@@ -42,6 +42,8 @@ class Cache(Generic[Value]):
         entry = self._entries.get(key)
         if entry is None or entry.asked_at < now - self._keep_for or (read_after and entry.asked_at < read_after):
             entry = _Entry(now, asyncio.ensure_future(_as_coroutine(load)))
+            # Taken out first, so that the entries stand in the order in which they were asked for.
+            self._entries.pop(key, None)
             self._make_room(now)
             self._entries[key] = entry
             entry.answer.add_done_callback(lambda done: self._forget_failure(key, done))
@@ -59,11 +61,13 @@ class Cache(Generic[Value]):
                 del self._entries[key]
 
     def _make_room(self, now: datetime) -> None:
-        if len(self._entries) < _MOST_ENTRIES:
-            return
-        self._entries = {key: entry for key, entry in self._entries.items() if entry.asked_at >= now - self._keep_for}
-        while len(self._entries) >= _MOST_ENTRIES:
-            self._entries.pop(next(iter(self._entries)))
+        """Lets go of what has expired, and of the oldest where there is too much."""
+        while self._entries:
+            oldest = next(iter(self._entries))
+            expired = self._entries[oldest].asked_at < now - self._keep_for
+            if not expired and len(self._entries) < _MOST_ENTRIES:
+                return
+            del self._entries[oldest]
 
 
 async def _as_coroutine(load: Callable[[], Awaitable[Value]]) -> Value:

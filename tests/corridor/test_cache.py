@@ -159,6 +159,23 @@ async def test_it_does_not_grow_without_end(source: Source, monkeypatch: pytest.
     assert [await cache.get(key, source.load) for key in (7, 8, 9)] == [8, 9, 10], "the newest are kept"
 
 
+async def test_what_has_expired_is_let_go_as_soon_as_something_new_is_asked_for(source: Source) -> None:
+    cache: Cache[int] = Cache(keep_for=timedelta(seconds=-1))
+    for key in range(5):
+        await cache.get(key, source.load)
+    assert list(cache._entries) == [4]
+
+
+async def test_what_was_asked_for_anew_is_the_last_to_go(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(caches, "_MOST_ENTRIES", 3)
+    cache: Cache[int] = Cache()
+    for key in range(3):
+        await cache.get(key, source.load)
+    await cache.get(0, source.load, read_after=datetime.now(UTC) + timedelta(seconds=1))
+    await cache.get(3, source.load)
+    assert list(cache._entries) == [2, 0, 3]
+
+
 async def test_a_load_that_fails_at_once_is_a_failure_like_any_other() -> None:
     def load() -> Awaitable[int]:
         raise LookupError("at once")
