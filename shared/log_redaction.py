@@ -85,7 +85,7 @@ def _maker() -> Callable[..., logging.LogRecord]:
     return maker
 
 
-def _set_maker(maker: Callable[..., logging.LogRecord]) -> None:
+def _set_maker(maker: Any) -> None:
     # On the class itself: loggers that exist already have to have it too.
     logging.Logger.makeRecord = maker  # type: ignore[method-assign]
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 from fnmatch import fnmatchcase
 
-from shared.findings.finding import Finding, Row, State
+from shared.findings.finding import Finding, Row, State, digest
 from shared.settings import Mute
 
 
@@ -24,6 +24,12 @@ def row_muted_by(row: Row, mutes: Iterable[Mute], now: datetime) -> Mute | None:
     """The same for the row of a finding."""
     matching = [mute for mute in mutes if mute.until > now and _matches(mute, row)]
     return max(matching, key=lambda mute: mute.until, default=None)
+
+
+def mark_of(mute: Mute) -> str:
+    """What tells this mute from others and from what it was before somebody changed it."""
+    fields = (mute.rule, mute.registry, mute.pipeline, mute.blob, mute.reason)
+    return digest(*fields, mute.until.isoformat())[:16]
 
 
 def matches(mute: Mute, finding: Finding) -> bool:

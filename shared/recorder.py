@@ -11,7 +11,7 @@ from shared.diagnosis.diagnose import Diagnosis, Role
 from shared.evidence.model import Look
 from shared.findings.builder import FindingBuilder, Occasion
 from shared.findings.finding import Finding, Row, State
-from shared.mutes import apply_mutes, muted_by
+from shared.mutes import apply_mutes, mark_of, muted_by
 from shared.rules.model import Confidence, Outcome, Severity
 from shared.settings import Mute
 from shared.sinks.conditions import Conditions, Telling, Told, resolved_row, telling_of
@@ -89,7 +89,13 @@ class Recorder:
     def _told(self, finding: Finding, tell: bool) -> Told:
         if finding.state is State.MUTED:
             mute = muted_by(replace(finding, state=State.OPEN), self._mutes, finding.time_generated)
-            return Told(finding, Telling.MUTED, mute.until if mute else None, tell)
+            return Told(
+                finding,
+                Telling.MUTED,
+                mute.until if mute else None,
+                mark_of(mute) if mute else "",
+                tell_when_unmuted=tell,
+            )
         if finding.rule_id == CANNOT_CHECK:
             return Told(finding, Telling.LATER)
         return Told(finding, Telling.PENDING if tell else Telling.NONE)

@@ -7,16 +7,24 @@ reads a record only to change it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from shared.errors import NotStored
 from shared.findings.finding import Row, State
 from shared.monitor import Monitor
-from shared.mutes import row_muted_by
+from shared.mutes import mark_of, row_muted_by
 from shared.rules.catalogue import CATALOGUE
 from shared.rules.model import Subject
-from shared.sinks.conditions import TOLD_LATER_AFTER, Condition, Telling, is_orphaned, resolved_row, row_of
+from shared.sinks.conditions import (
+    TOLD_LATER_AFTER,
+    Condition,
+    Telling,
+    is_orphaned,
+    last_failed,
+    resolved_row,
+    row_of,
+)
 from shared.sinks.state_store import Stored
 from shared.sweep_facts import SweepFacts
 from shared.sweep_reach import CANNOT_CHECK, is_about_artifacts
@@ -34,6 +42,7 @@ class ConditionSweep:
         self._monitor = monitor
         self._facts = facts
         self._now = now
+        self._mutes = {mark_of(mute) for mute in monitor.settings.mutes}
         self.resolved = 0
         self.published: list[str] = []
 
@@ -71,7 +80,8 @@ class ConditionSweep:
             case Telling.LATER:
                 return opened is None or self._now - opened >= TOLD_LATER_AFTER
             case Telling.MUTED:
-                return condition.muted_until is not None and condition.muted_until <= self._now
+                lifted = condition.muted_by not in self._mutes
+                return lifted or condition.muted_until is None or condition.muted_until <= self._now
             case _:
                 return False
 
@@ -87,14 +97,14 @@ class ConditionSweep:
         return key in facts.healthy or something
 
     async def _unmuted(self, stored: Stored) -> list[Stored]:
-        """The mute has ended: the finding is written once more, open, and told if it is one to be told."""
+        """The mute has ended or is lifted: the finding is written once more, open, and told if it is to be told."""
         conditions = self._monitor.conditions
         mute = row_muted_by(row_of(stored.record), self._monitor.settings.mutes, self._now)
         if mute is not None:
-            # Somebody has prolonged it since.
-            await conditions.mute_until(stored, mute.until)
+            # Somebody has prolonged it since, or it is muted by another one now.
+            await conditions.mute_until(stored, mute.until, mark_of(mute))
             return []
-        row = {**row_of(stored.record), "State": str(State.OPEN), "TimeGenerated": iso(self._now)}
+        row = _without_mute(row_of(stored.record)) | {"State": str(State.OPEN), "TimeGenerated": iso(self._now)}
         await self._monitor.recorder.write_rows([row])
         telling = Telling.PENDING if stored.record.get("tellWhenUnmuted") else Telling.NONE
         if stored.record.get("ruleId") == CANNOT_CHECK:
@@ -112,9 +122,20 @@ class ConditionSweep:
         except NotStored:
             # The records stay, and the next sweep tells it with the same ids.
             gone = [item for item in gone if item not in told]
-        for stored, _ in gone:
-            await self._monitor.conditions.close(stored)
+        again = [await self._monitor.conditions.close(stored) for stored, _ in gone]
         self.resolved += len(gone)
+        await self._open_again([stored for stored in again if stored is not None])
+
+    async def _open_again(self, again: Sequence[Stored]) -> None:
+        """A run has failed on them while they were resolved: its row has to be the last word, and it is told."""
+        if not again:
+            return
+        moment = iso(datetime.now(UTC))
+        await self._monitor.recorder.write_rows(
+            [{**row_of(stored.record), "TimeGenerated": moment} for stored in again]
+        )
+        pending = [stored for stored in again if stored.record.get("alert") == Telling.PENDING]
+        self.published += await self._monitor.conditions.publish(pending)
 
 
 def resolved_because(record: Mapping[str, Any], key: str, facts: SweepFacts, began: datetime) -> str:
@@ -135,7 +156,7 @@ def resolved_because(record: Mapping[str, Any], key: str, facts: SweepFacts, beg
     pipeline = str(row.get("PipelineId") or "")
     if before_look and _rests_on_secret(row) and pipeline in facts.renewed_secrets:
         return "the secret has a later expiry date"
-    since = parse_time(row.get("RunStartTime")) or opened
+    since = last_failed(record) or opened
     success = facts.last_success.get(pipeline)
     if success is not None and since is not None and success > since:
         return "a later run of the pipeline succeeded"
@@ -145,6 +166,13 @@ def resolved_because(record: Mapping[str, Any], key: str, facts: SweepFacts, beg
     if again is not None and rule.id == STUCK:
         return "the run has succeeded after all"
     return ""
+
+
+def _without_mute(row: Row) -> Row:
+    evidence = row.get("Evidence")
+    if not isinstance(evidence, Mapping):
+        return row
+    return {**row, "Evidence": {k: v for k, v in evidence.items() if k not in {"mutedUntil", "muteReason"}}}
 
 
 def _rests_on_secret(row: Row) -> bool:

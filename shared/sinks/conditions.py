@@ -7,8 +7,13 @@
                      │            │  topic down: stays pending,
                      │            └─▶ the sweep publishes it
                      ├────▶ open, later      (ACRT901: told once it has lasted for an hour)
-                     ├────▶ muted            (told when the mute has ended)
+                     ├────▶ muted            (told when the mute has ended, or is lifted)
                      └────▶ open, none       (Low, Possible, contributing: written, never told)
+
+      open ──another run failed on it──▶ open, and the record knows when that run began, with its row
+           ──at the moment at which it is being resolved──▶ open, pending, with that row: an occurrence of its own
+
+A success resolves a condition only if it began after the last failure on it, not after the first.
 
 The alert is decided by who creates the record, so a redelivered event raises no second one. It is published
 from the record, so after a crash it goes out again with the same id. The record of a resolved condition is
@@ -18,6 +23,7 @@ deleted last, for the same reason.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -26,8 +32,10 @@ from typing import Any, Final
 
 from shared.errors import NotStored
 from shared.findings.finding import Finding, Row, State
-from shared.rules.model import Outcome
+from shared.rules.catalogue import CATALOGUE
+from shared.rules.model import Outcome, Subject
 from shared.sinks.alerts import Alert, AlertKind, AlertSink
+from shared.sinks.shared_uploads import SharedUploads
 from shared.sinks.state_listing import Entry
 from shared.sinks.state_store import StateStore, Stored
 from shared.times import iso, parse_time
@@ -35,6 +43,8 @@ from shared.times import iso, parse_time
 PREFIX: Final = "conditions/"
 ORPHANED_AFTER: Final = timedelta(seconds=60)
 TOLD_LATER_AFTER: Final = timedelta(hours=1)
+# Of a write that somebody else's is ahead of; in one process such writes are shared already.
+_ATTEMPTS: Final = 5
 
 
 class Telling(StrEnum):
@@ -61,6 +71,7 @@ class Told:
     finding: Finding
     telling: Telling
     muted_until: datetime | None = None
+    muted_by: str = ""
     tell_when_unmuted: bool = False
 
 
@@ -73,6 +84,7 @@ class Condition:
     rule_id: str
     opened_at: datetime | None
     muted_until: datetime | None
+    muted_by: str
 
     @property
     def finding_key(self) -> str:
@@ -96,6 +108,9 @@ class Conditions:
     def __init__(self, store: StateStore, sink: AlertSink | None) -> None:
         self._store = store
         self._sink = sink
+        # Fifty runs that fail on one dead token at the same moment would fight for one record.
+        self._failures = SharedUploads(self._note_failures)
+        self._too_late: set[bytes] = set()
 
     async def opened_at(self, keys: Iterable[str]) -> dict[str, datetime]:
         """When each condition opened, for those that are open."""
@@ -115,6 +130,15 @@ class Conditions:
 
     async def _open(self, told: Told) -> Stored | None:
         """The record whose alert is still to be published, if any."""
+        for _ in range(_ATTEMPTS):
+            try:
+                return await self._open_or_note(told)
+            except _Vanished:
+                # It was closed at this moment, so this finding opens it anew.
+                continue
+        raise NotStored(f"the condition {told.finding.finding_key} vanished again and again while it was read")
+
+    async def _open_or_note(self, told: Told) -> Stored | None:
         finding = told.finding
         key = condition_key(finding.finding_key)
         telling = told.telling
@@ -124,24 +148,68 @@ class Conditions:
         etag = await self._store.create(key, record, label(record))
         if etag is not None:
             return Stored(key, record, etag) if telling is Telling.PENDING else None
-        if telling is Telling.NONE:
+        if telling is Telling.NONE and not _ends_with_a_success(finding):
             return None
         stored = await self._store.read(key)
         if stored is None:
-            raise NotStored(f"the condition {finding.finding_key} vanished while it was read")
+            raise _Vanished
+        noted = await self._note(finding, stored)
         known = telling_of(stored.record)
         if known is Telling.PENDING:
             # Whoever created it a moment ago is about to publish it; only an orphan is taken over.
-            opened = parse_time(stored.record.get("openedAt"))
-            return stored if is_orphaned(opened, finding.time_generated) else None
-        if telling not in _UPGRADES.get(known, frozenset()):
+            wanted = is_orphaned(parse_time(stored.record.get("openedAt")), finding.time_generated)
+        else:
+            wanted = telling in _UPGRADES.get(known, frozenset())
+        if telling is Telling.NONE or not wanted:
             return None
+        if noted:
+            stored = await self._store.read(key)
+            if stored is None:
+                raise _Vanished
+        if known is Telling.PENDING:
+            return stored
         # It was known, but nothing to be told: a contributing cause that has become the root cause.
         record["openedAt"] = stored.record.get("openedAt") or record["openedAt"]
+        record["lastFailed"] = iso(last_failed(stored.record))
         etag = await self._store.replace(key, record, stored.etag, label(record))
         if etag is None:
             raise NotStored(f"the condition {finding.finding_key} changed while it was read")
         return Stored(key, record, etag) if telling is Telling.PENDING else None
+
+    async def _note(self, finding: Finding, stored: Stored) -> bool:
+        """Whether the record had to learn that a later run has failed on the condition, which it has then."""
+        if not _ends_with_a_success(finding) or not _failed_later(finding.run_start_time, stored.record):
+            return False
+        content = {"key": stored.key, "at": iso(finding.run_start_time), "row": finding.to_row()}
+        note = json.dumps(content).encode()
+        await self._failures.add([note])
+        if note in self._too_late:
+            self._too_late.discard(note)
+            raise _Vanished
+        return True
+
+    async def _note_failures(self, notes: Sequence[bytes]) -> None:
+        by_key: dict[str, list[tuple[dict[str, Any], bytes]]] = {}
+        for note in notes:
+            content = json.loads(note)
+            by_key.setdefault(content["key"], []).append((content, note))
+        for key, there in zip(by_key, await asyncio.gather(*map(self._note_latest, by_key.values())), strict=True):
+            if not there:
+                self._too_late |= {note for _, note in by_key[key]}
+
+    async def _note_latest(self, notes: Sequence[tuple[Mapping[str, Any], bytes]]) -> bool:
+        """Writes down the latest of these failures; ``False`` if the condition was closed before."""
+        latest = max((content for content, _ in notes), key=lambda content: str(content["at"]))
+        for _ in range(_ATTEMPTS):
+            stored = await self._store.read(latest["key"])
+            if stored is None:
+                return False
+            if not _failed_later(parse_time(latest["at"]), stored.record):
+                return True
+            record = {**stored.record, "lastFailed": latest["at"], "lastRow": latest["row"]}
+            if await self._store.replace(stored.key, record, stored.etag, label(record)) is not None:
+                return True
+        raise NotStored(f"the condition {latest['key']} changed each time while it was written")
 
     async def publish(self, pending: Sequence[Stored]) -> list[str]:
         """Publishes the alerts of records; where the topic is down they stay pending."""
@@ -152,8 +220,21 @@ class Conditions:
             await self._sink.publish(alerts)
         except NotStored:
             return []
-        await asyncio.gather(*(self.change(stored, Telling.PUBLISHED) for stored in pending))
+        await asyncio.gather(*(self._mark_published(stored) for stored in pending))
         return [alert.id for alert in alerts]
+
+    async def _mark_published(self, stored: Stored) -> None:
+        """Another run's failure may have been noted meanwhile; that must not send the alert a second time."""
+        told = row_of(stored.record).get("FindingId")
+        for _ in range(_ATTEMPTS):
+            if await self.change(stored, Telling.PUBLISHED) is not None:
+                return
+            changed = await self._store.read(stored.key)
+            if changed is None or telling_of(changed.record) is not Telling.PENDING:
+                return
+            if row_of(changed.record).get("FindingId") != told:
+                return
+            stored = changed
 
     async def change(self, stored: Stored, telling: Telling, row: Row | None = None) -> Stored | None:
         """Writes another telling, and perhaps a newer row; ``None`` if somebody else was first."""
@@ -161,13 +242,13 @@ class Conditions:
         if row is not None:
             record["row"] = row
         if telling is not Telling.MUTED:
-            record["mutedUntil"] = None
+            record |= {"mutedUntil": None, "mutedBy": ""}
         etag = await self._store.replace(stored.key, record, stored.etag, label(record))
         return Stored(stored.key, record, etag) if etag is not None else None
 
-    async def mute_until(self, stored: Stored, until: datetime) -> None:
-        """Writes another end of the mute. Losing this to somebody else does no harm."""
-        record = {**stored.record, "mutedUntil": iso(until)}
+    async def mute_until(self, stored: Stored, until: datetime, muted_by: str) -> None:
+        """Writes another end of the mute, or another mute. Losing this to somebody else does no harm."""
+        record = {**stored.record, "mutedUntil": iso(until), "mutedBy": muted_by}
         await self._store.replace(stored.key, record, stored.etag, label(record))
 
     async def everything(self) -> list[Condition]:
@@ -181,9 +262,11 @@ class Conditions:
         return await self._store.read(condition.entry.key)
 
     async def opened_by(self, finding_key: str, finding_id: str) -> Stored | None:
-        """The record of an open condition, if it was this finding that opened it."""
+        """The record of an open condition, if it was this finding that opened it and no later run has failed on it."""
         stored = await self._store.read(condition_key(finding_key))
-        return stored if stored is not None and row_of(stored.record).get("FindingId") == finding_id else None
+        if stored is None or row_of(stored.record).get("FindingId") != finding_id:
+            return None
+        return stored if not stored.record.get("lastRow") else None
 
     async def publish_resolved(self, rows: Sequence[Row]) -> list[str]:
         """Tells that conditions are gone. Raises :class:`~shared.errors.NotStored` if the topic is down."""
@@ -193,9 +276,49 @@ class Conditions:
         await self._sink.publish(alerts)
         return [alert.id for alert in alerts]
 
-    async def close(self, stored: Stored) -> None:
-        """Deletes the record of a condition that is gone and, if it had to be, told to be gone."""
-        await self._store.delete(stored.key, stored.etag)
+    async def close(self, stored: Stored) -> Stored | None:
+        """Deletes the record of a condition that is gone and, if it had to be, told to be gone.
+
+        If a run has failed on it meanwhile, it is open again, as that run's: gives the record as it is then.
+        """
+        if await self._store.delete(stored.key, stored.etag):
+            return None
+        changed = await self._store.read(stored.key)
+        row = changed.record.get("lastRow") if changed is not None else None
+        if changed is None or not isinstance(row, Mapping) or last_failed(changed.record) == last_failed(stored.record):
+            # Another sweep has changed it, and what that one or the next finds counts.
+            return None
+        telling = telling_of(changed.record)
+        record = {
+            **changed.record,
+            "alert": str(Telling.PENDING if telling is Telling.PUBLISHED else telling),
+            "openedAt": row.get("TimeGenerated"),
+            "row": dict(row),
+            "lastRow": None,
+        }
+        etag = await self._store.replace(changed.key, record, changed.etag, label(record))
+        return Stored(changed.key, record, etag) if etag is not None else None
+
+
+class _Vanished(Exception):
+    """The record was there when it was to be created, and not when it was to be read."""
+
+
+def last_failed(record: Mapping[str, Any]) -> datetime | None:
+    """When the last run began that is known to have failed on the condition."""
+    moments = (parse_time(row_of(record).get("RunStartTime")), parse_time(record.get("lastFailed")))
+    return max((moment for moment in moments if moment is not None), default=None)
+
+
+def _ends_with_a_success(finding: Finding) -> bool:
+    """Whether it is a run's, and of a kind that a later success of its pipeline resolves."""
+    rule = CATALOGUE.get(finding.rule_id)
+    return finding.run_start_time is not None and rule is not None and rule.subject in {Subject.RUN, Subject.PIPELINE}
+
+
+def _failed_later(began: datetime | None, record: Mapping[str, Any]) -> bool:
+    known = last_failed(record)
+    return began is not None and (known is None or began > known)
 
 
 def _record(told: Told, telling: Telling) -> dict[str, Any]:
@@ -206,6 +329,7 @@ def _record(told: Told, telling: Telling) -> dict[str, Any]:
         "openedAt": iso(finding.time_generated),
         "alert": str(telling),
         "mutedUntil": iso(told.muted_until),
+        "mutedBy": told.muted_by,
         "tellWhenUnmuted": told.tell_when_unmuted,
         "row": finding.to_row(),
     }
@@ -240,13 +364,13 @@ def telling_of(record: Mapping[str, Any]) -> Telling:
 
 def label(record: Mapping[str, Any]) -> str:
     """What a listing shows of a condition."""
-    return "|".join(str(record.get(name) or "") for name in ("alert", "ruleId", "openedAt", "mutedUntil"))
+    return "|".join(str(record.get(name) or "") for name in ("alert", "ruleId", "openedAt", "mutedUntil", "mutedBy"))
 
 
 def condition_of(entry: Entry) -> Condition | None:
     """A condition as far as its label tells."""
     parts = entry.label.split("|")
-    if len(parts) != 4:
+    if len(parts) != 5:
         return None
     telling = telling_of({"alert": parts[0]})
-    return Condition(entry, telling, parts[1], parse_time(parts[2]), parse_time(parts[3]))
+    return Condition(entry, telling, parts[1], parse_time(parts[2]), parse_time(parts[3]), parts[4])

@@ -124,6 +124,35 @@ async def test_a_mute_that_was_prolonged_goes_on(corridor: Corridor) -> None:
     assert record["mutedUntil"].startswith("2035-01-01")
 
 
+@pytest.mark.parametrize("other", ["", "ACRT301"])
+async def test_a_mute_that_was_lifted_is_heard_of_at_the_next_sweep(corridor: Corridor, other: str) -> None:
+    monitor = await muting(corridor, "vault-*")
+    await corridor.run_event(await corridor.failed_export("failing"), monitor)
+    await corridor.sweep(monitor)
+    assert told(corridor) == []
+    lifted = await muting(corridor, other) if other else corridor.monitor
+    await corridor.sweep(lifted)
+    await corridor.sweep(lifted)
+    assert told(corridor) == [("Opened", "ACRT201")]
+    last = rows_of(corridor, "ACRT201")[-1]
+    assert last["State"] == "Open"
+    assert "muteReason" not in last["Evidence"]
+
+
+async def test_another_mute_that_fits_keeps_it_muted_and_is_read_once(corridor: Corridor) -> None:
+    monitor = await muting(corridor, "vault-*")
+    await corridor.run_event(await corridor.failed_export("failing"), monitor)
+    changed = await muting(corridor, "ACRT201", "2036-01-01")
+    await corridor.sweep(changed)
+    assert told(corridor) == []
+    [record] = [r for r in (await corridor.state("conditions/")).values() if r["ruleId"] == "ACRT201"]
+    assert record["mutedUntil"].startswith("2036-01-01")
+    corridor.cloud.requests.clear()
+    await corridor.sweep(changed)
+    paths = [request.path for request in corridor.cloud.requests if request.method == "GET"]
+    assert not [path for path in paths if record["findingKey"] in path], "the list alone tells that it is muted"
+
+
 async def test_what_is_over_while_it_is_muted_is_resolved_without_an_alert(corridor: Corridor) -> None:
     monitor = await muting(corridor, "vault-*")
     await corridor.run_event(await corridor.failed_export("failing"), monitor)
