@@ -14,6 +14,7 @@ from localcloud.arm.requests import ArmError, ArmRequest, Route, page
 from localcloud.world import ActivityEntry
 from localcloud.world.clock import now, zulu
 
+_READ = "Microsoft.Insights/eventtypes/values/Read"
 _TERM = re.compile(r"(\w+) (eq|ge|le) '([^']*)'")
 
 
@@ -29,6 +30,8 @@ async def _list_events(request: ArmRequest) -> web.Response:
         if entry.subscription_id.casefold() == request["subscription"].casefold()
         and entry.timestamp <= visible_until
         and _matches(entry, terms)
+        # Without the right the log answers 200 all the same, and is empty.
+        and request.caller.may(_READ, entry.resource_id)
     ]
     wanted = request.http.query.get("$select", "")
     return page(request, [_selected(entry, wanted) for entry in found[::-1]])
@@ -103,7 +106,7 @@ def routes() -> list[Route]:
             "GET",
             SUBSCRIPTION + "/providers/Microsoft.Insights/eventtypes/management/values",
             _list_events,
-            "Microsoft.Insights/eventtypes/values/Read",
+            _READ,
             filters=True,
         )
     ]
