@@ -71,6 +71,57 @@ def test_expressions_keep_their_parts() -> None:
     assert {part.name for part in walk(function) if isinstance(part, Name)} == {"a", "b"}
 
 
+def _shape(value: Value) -> str:
+    """The expression with every binding in brackets."""
+    match value:
+        case Choice():
+            return f"[{_shape(value.condition)} ? {_shape(value.yes)} : {_shape(value.no)}]"
+        case Operation():
+            return f"[{f' {value.operator} '.join(map(_shape, value.operands))}]"
+        case Lambda():
+            return f"[{' '.join(value.variables)} => {_shape(value.body)}]"
+        case Member():
+            return f"{_shape(value.of)}.{_shape(value.name)}"
+        case Call():
+            return f"{_shape(value.target)}.{value.function}()"
+        case Name():
+            return value.name
+        case _:
+            return str(value)
+
+
+@pytest.mark.parametrize(
+    ("expression", "shape"),
+    [
+        ("a ? b : c.d", "[a ? b : c.d]"),
+        ("a ? b : c.d.e[0]", "[a ? b : c.d.e.0]"),
+        ("a ? b : c::d.e", "[a ? b : c.d.e]"),
+        ("(a ? b : c).d", "[a ? b : c].d"),
+        ("a ? b : (c ? d : e).f", "[a ? b : [c ? d : e].f]"),
+        ("a ? b : c ? d : e.f", "[a ? b : [c ? d : e.f]]"),
+        ("a ? b : c.d == 1", "[a ? b : [c.d == 1]]"),
+        ("a ? b : c.d ? e : f", "[a ? b : [c.d ? e : f]]"),
+        ("a ? b : c.d(1)", "[a ? b : c.c.d()]"),
+        ("a == b.c", "[a == b.c]"),
+        ("a || b.c == 1", "[a || [b.c == 1]]"),
+        ("a == b.c || d", "[[a == b.c] || d]"),
+        ("(a || b).c == d", "[[a || b].c == d]"),
+        ("a ?? b.c", "[a ?? b.c]"),
+        ("a ?? b.c ?? d", "[[a ?? b.c] ?? d]"),
+        ("!a.b", "[a.b]"),
+        ("!a.b && c", "[[a.b] && c]"),
+    ],
+)
+def test_what_binds_tighter_is_bound_first(expression: str, shape: str) -> None:
+    assert _shape(_value(expression)) == shape
+
+
+def test_a_lambda_holds_all_that_follows() -> None:
+    call = _value("map(a, b => b.c == 1 ? b.d : e.f)")
+    assert isinstance(call, Call)
+    assert _shape(call.arguments[1]) == "[b => [[b.c == 1] ? b.d : e.f]]"
+
+
 def test_loops_and_conditions_stand_around_a_body() -> None:
     file = parse("module m 'a.bicep' = [for (item, index) in items: if (index > 0) {\n  params: { p: item }\n}]\n")
     module = file.modules["m"]

@@ -8,7 +8,8 @@ from typing import Final
 
 from tree_sitter import Node
 
-from tools.bicep.model import Call, Choice, Condition, Interpolation, Lambda, Loop, Member, Name, Operation, Value
+from tools.bicep.binding import Group, behind, choose, operate, ungrouped
+from tools.bicep.model import Call, Condition, Expression, Interpolation, Lambda, Loop, Member, Name, Operation, Value
 
 _ESCAPES: Final = {"n": "\n", "r": "\r", "t": "\t", "'": "'", "\\": "\\", "$": "$"}
 _UNNAMED: Final = {"comment", "diagnostic_comment"}
@@ -20,6 +21,11 @@ class BicepError(ValueError):
 
 def value_of(node: Node) -> Value:
     """The value of an expression's node."""
+    return ungrouped(_part(node))
+
+
+def _part(node: Node) -> Value:
+    """The same with parentheses still marked, for what is put together further out."""
     kind = node.type
     if kind == "string":
         return _string(node)
@@ -39,7 +45,7 @@ def value_of(node: Node) -> Value:
             for key, value in [_property(item)]
         }
     if kind == "parenthesized_expression":
-        return value_of(operands(node)[0])
+        return Group(text_of(node), value_of(operands(node)[0]))
     if kind in {"identifier", "property_identifier", "loop_variable", "compatible_identifier"}:
         return Name(text_of(node), text_of(node))
     if kind in _COMPOUND:
@@ -85,33 +91,49 @@ def _property(node: Node) -> tuple[str, Value]:
 
 def _call(node: Node) -> Value:
     function = field_of(node, "function")
-    target = value_of(field_of(function, "object")) if function.type == "member_expression" else None
     arguments = tuple(value_of(argument) for argument in operands(field_of(node, "arguments")))
-    return Call(text_of(node), re.sub(r"\s", "", text_of(function)), target, arguments)
+    if function.type != "member_expression":
+        return Call(text_of(node), text_of(function), None, arguments)
+    rest = _after(node, field_of(function, "object"))
+    name = re.sub(r"\s", "", rest.partition("(")[0])
+
+    def call(target: Value) -> Value:
+        owner = _source(target)
+        return Call(f"{owner}{rest}", f"{owner}{name}", target, arguments)
+
+    return behind(_part(field_of(function, "object")), call)
 
 
 def _member(node: Node) -> Value:
-    name = node.child_by_field_name("property") or field_of(node, "resource")
-    return Member(text_of(node), value_of(field_of(node, "object")), text_of(name))
+    owner = field_of(node, "object")
+    name: Value
+    if node.type == "subscript_expression":
+        name = value_of(field_of(node, "index"))
+    else:
+        name = text_of(node.child_by_field_name("property") or field_of(node, "resource"))
+    rest = _after(node, owner)
+    return behind(_part(owner), lambda of: Member(f"{_source(of)}{rest}", of, name))
 
 
-def _index(node: Node) -> Value:
-    return Member(text_of(node), value_of(field_of(node, "object")), value_of(field_of(node, "index")))
+def _after(node: Node, inner: Node) -> str:
+    """The node's source behind one of its parts."""
+    return (node.text or b"")[inner.end_byte - node.start_byte :].decode()
+
+
+def _source(value: Value) -> str:
+    return value.text if isinstance(value, Expression) else repr(value)
 
 
 def _operation(node: Node) -> Value:
-    operands = tuple(
-        value_of(child)
-        for name in ("left", "argument", "right")
-        if (child := node.child_by_field_name(name)) is not None
-    )
-    return Operation(text_of(node), text_of(field_of(node, "operator")), operands)
+    operator = text_of(field_of(node, "operator"))
+    if node.type == "unary_expression":
+        return Operation(text_of(node), operator, (_part(field_of(node, "argument")),))
+    return operate(text_of(node), operator, _part(field_of(node, "left")), _part(field_of(node, "right")))
 
 
 def _choice(node: Node) -> Value:
-    parts = (field_of(node, name) for name in ("condition", "consequence", "alternative"))
-    condition, yes, no = (value_of(part) for part in parts)
-    return Choice(text_of(node), condition, yes, no)
+    condition, yes, no = (_part(field_of(node, name)) for name in ("condition", "consequence", "alternative"))
+    return choose(text_of(node), condition, yes, no)
 
 
 def _loop(node: Node) -> Value:
@@ -131,14 +153,14 @@ def _condition(node: Node) -> Value:
 def _lambda(node: Node) -> Value:
     *heads, body = operands(node)
     names = tuple(text_of(part) for head in heads for part in (head.named_children or [head]))
-    return Lambda(text_of(node), names, value_of(body))
+    return Lambda(text_of(node), names, _part(body))
 
 
 _COMPOUND: Final[dict[str, Callable[[Node], Value]]] = {
     "call_expression": _call,
     "member_expression": _member,
     "resource_expression": _member,
-    "subscript_expression": _index,
+    "subscript_expression": _member,
     "binary_expression": _operation,
     "unary_expression": _operation,
     "ternary_expression": _choice,
