@@ -3,7 +3,7 @@
 
 targetScope = 'subscription'
 
-import { CloudSettings, Hosting, MonitorSettings, Names, Network } from 'types.bicep'
+import { AlertRules, CloudSettings, Hosting, MonitorSettings, Names, Network } from 'types.bicep'
 
 @description('Name of this environment. Names of resources are made from it, so keep it the same for upgrades.')
 @minLength(1)
@@ -59,8 +59,8 @@ param separateIngestionEndpoint bool = false
 @description('Whether to make an Event Grid topic for immediate alerts.')
 param alertTopic bool = false
 
-@description('Whether the alert rules are switched on.')
-param alertRulesEnabled bool = true
+@description('What of the alert rules is not as they come.')
+param alertRules AlertRules = {}
 
 @description('E-mail addresses to tell when an alert rule fires; with any, an action group is made.')
 param alertEmails string[] = []
@@ -95,7 +95,7 @@ module monitor 'monitor.bicep' = {
     deadLetterRetentionDays: deadLetterRetentionDays
     separateIngestionEndpoint: separateIngestionEndpoint
     alertTopic: alertTopic
-    alertRulesEnabled: alertRulesEnabled
+    alertRules: alertRules
     alertEmails: alertEmails
     existingActionGroupIds: existingActionGroupIds
   }

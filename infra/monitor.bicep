@@ -1,7 +1,7 @@
 // The whole monitor in one resource group, all but the event subscriptions: those need the code first (events.bicep).
 // For whoever may not deploy to a subscription: `az deployment group create --template-file infra/monitor.bicep`.
 
-import { CloudSettings, Hosting, MonitorSettings, Names, Network } from 'types.bicep'
+import { AlertRules, CloudSettings, Hosting, MonitorSettings, Names, Network } from 'types.bicep'
 
 @description('Name of this environment. Names of resources are made from it, so keep it the same for upgrades.')
 @minLength(1)
@@ -52,8 +52,8 @@ param separateIngestionEndpoint bool = false
 @description('Whether to make an Event Grid topic for immediate alerts.')
 param alertTopic bool = false
 
-@description('Whether the alert rules are switched on.')
-param alertRulesEnabled bool = true
+@description('What of the alert rules is not as they come.')
+param alertRules AlertRules = {}
 
 @description('E-mail addresses to tell when an alert rule fires; with any, an action group is made.')
 param alertEmails string[] = []
@@ -297,12 +297,13 @@ module alerts 'modules/alerts.bicep' = {
     workspaceId: workspaceId
     actionGroupIds: actionGroupIds
     identityId: alertIdentity.outputs.id
-    functionAppId: functionApp.outputs.id
     appInsightsId: insights.outputs.id
     dcrId: dataCollection.outputs.id
-    storageAccountId: storage.outputs.id
     alertTopicId: alertTopicId
-    enabled: alertRulesEnabled
+    enabled: alertRules.?enabled ?? true
+    rulesSwitchedOff: alertRules.?switchedOff ?? []
+    expiryAlertDays: alertRules.?expiryAlertDays ?? 14
+    silentAfter: alertRules.?silentAfter ?? 'PT1H'
   }
 }
 

@@ -170,3 +170,21 @@ type Names = {
   @description('Action group.')
   actionGroup: string?
 }
+
+@export()
+@description('What of the alert rules is not as they come.')
+type AlertRules = {
+  @description('Whether the rules are on. Default true.')
+  enabled: bool?
+
+  @description('Names of single rules that stay off, without the prefix: run-partial, token-expiring, ...')
+  switchedOff: string[]?
+
+  @description('How many days before a token or secret expires its rule fires. Default 14; EXPIRY_WARNING_DAYS is the most that can be had.')
+  @minValue(1)
+  @maxValue(365)
+  expiryAlertDays: int?
+
+  @description('How long no heartbeat may come before the monitor counts as silent: a multiple of what SWEEP_SCHEDULE says. Default PT1H.')
+  silentAfter: ('PT30M' | 'PT1H' | 'PT2H' | 'PT6H' | 'P1D')?
+}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import product
 from typing import Final, TypeAlias
 
@@ -24,15 +25,28 @@ from tools.bicep.model import (
     Member,
     Name,
     Operation,
+    Type,
     Value,
 )
+from tools.bicep.reader import read
 
 
 @dataclass(frozen=True)
 class Unknown:
-    """Known by the deployment only. ``kind`` is string, int, bool, array or object, empty if not even that is known."""
+    """Known by the deployment only. ``kind`` is string, int, bool, array or object, empty if not even that is known.
+
+    ``item`` is the type of an array's items as it is declared.
+    """
 
     kind: str = ""
+    item: str = ""
+
+
+@dataclass(frozen=True)
+class Ways:
+    """Several outcomes in one place of an object."""
+
+    outcomes: tuple[Outcome, ...]
 
 
 @dataclass(frozen=True)
@@ -40,10 +54,11 @@ class Scoped:
     """A value, and what the names of loops and lambdas around it stand for."""
 
     value: Value
-    names: Mapping[str, Outcome] = field(default_factory=dict)
+    names: Mapping[str, Inside] = field(default_factory=dict)
 
 
-Outcome: TypeAlias = "str | int | bool | list[Outcome | Scoped] | dict[str, Outcome | Scoped] | Unknown | None"
+Inside: TypeAlias = "Outcome | Scoped | Ways"
+Outcome: TypeAlias = "str | int | bool | list[Inside] | dict[str, Inside] | Unknown | None"
 
 _STRINGS: Final = (
     "format guid join replace resourceId string subscriptionResourceId tenantResourceId substring toLower toUpper "
@@ -81,27 +96,29 @@ class Evaluator:
         found: list[Outcome] = follow(self, value, scoped.names) if follow else [Unknown()]
         return found if len(found) <= _ENOUGH else [Unknown()]
 
-    def all(self, of: Value | Scoped | Outcome) -> Outcome:
+    def inside(self, of: Inside) -> list[Outcome]:
+        """The same for what stands in an object or a list that is opened already."""
+        if isinstance(of, Ways):
+            return list(of.outcomes)
+        return self.outcomes(of) if isinstance(of, Scoped) else [of]
+
+    def all(self, of: Value | Scoped) -> Outcome:
         """The one way it comes out, opened to the bottom; :class:`Unknown` where there are several."""
-        outcomes = [of] if isinstance(of, Unknown) else self._of(of)
+        return self._opened(self.outcomes(of))
+
+    def _opened(self, outcomes: list[Outcome]) -> Outcome:
         if len(outcomes) != 1:
             return Unknown()
         [only] = outcomes
         if isinstance(only, list):
-            return [self.all(item) for item in only]
+            return [self._opened(self.inside(item)) for item in only]
         if isinstance(only, dict):
-            return {key: self.all(item) for key, item in only.items()}
+            return {key: self._opened(self.inside(item)) for key, item in only.items()}
         return only
 
-    def _of(self, of: Value | Scoped | Outcome) -> list[Outcome]:
-        """The outcomes of what is one already, or still has to be opened."""
-        if isinstance(of, Scoped | Expression):
-            return self.outcomes(of)
-        return [of]
-
-    def _name(self, value: Name, names: Mapping[str, Outcome]) -> list[Outcome]:
+    def _name(self, value: Name, names: Mapping[str, Inside]) -> list[Outcome]:
         if value.name in names:
-            return [names[value.name]]
+            return self.inside(names[value.name])
         if value.name in self._file.variables:
             return self.outcomes(self._file.variables[value.name].value)
         if value.name in self._parameters:
@@ -109,20 +126,37 @@ class Evaluator:
         parameter = self._file.parameters.get(value.name)
         if parameter is None:
             return [Unknown()]
-        if parameter.type.literals:
-            return [literal for way in parameter.type.literals for literal in self.outcomes(way)]
-        nothing: list[Outcome] = [None] if parameter.type.optional or parameter.default is None else []
-        text = parameter.type.text.rstrip("?")
-        return [Unknown("array" if text.endswith("[]") else _TYPES.get(text, "")), *nothing]
+        return _distinct([*self._typed(parameter.type), *([None] if parameter.default is None else [])])
 
-    def _interpolation(self, value: Interpolation, names: Mapping[str, Outcome]) -> list[Outcome]:
+    def _typed(self, type_: Type) -> list[Outcome]:
+        """What a value of a declared type may be: an object with its properties, a literal of a choice, any string."""
+        nothing: list[Outcome] = [None] if type_.optional else []
+        text = type_.text.removesuffix("?").strip("()")
+        if type_.literals:
+            return [*(way for literal in type_.literals for way in self.outcomes(literal)), *nothing]
+        if type_.properties:
+            inside: dict[str, Inside] = {n: Ways(tuple(self._typed(p.type))) for n, p in type_.properties.items()}
+            return [inside, *nothing]
+        if text in self._types:
+            return [*self._typed(self._types[text]), *nothing]
+        if text.endswith("[]"):
+            return [Unknown("array", item=text.removesuffix("[]")), *nothing]
+        return [Unknown(_TYPES.get(text, "")), *nothing]
+
+    @cached_property
+    def _types(self) -> dict[str, Type]:
+        """The types that this file declares, and those of the files that it imports from."""
+        imported = [read(self._file.path.parent / source) for source in sorted(set(self._file.imports.values()))]
+        return {name: found.type for file in (*imported, self._file) for name, found in file.types.items()}
+
+    def _interpolation(self, value: Interpolation, names: Mapping[str, Inside]) -> list[Outcome]:
         ways: list[Outcome] = []
         for pieces in product(*(self.outcomes(Scoped(piece, names)) for piece in value.pieces)):
             known = all(isinstance(piece, str | int) for piece in pieces)
             ways.append("".join(map(str, pieces)) if known else Unknown("string"))
         return _distinct(ways)
 
-    def _choice(self, value: Choice, names: Mapping[str, Outcome]) -> list[Outcome]:
+    def _choice(self, value: Choice, names: Mapping[str, Inside]) -> list[Outcome]:
         ways = []
         for condition in self.outcomes(Scoped(value.condition, names)):
             if condition is not False:
@@ -131,7 +165,7 @@ class Evaluator:
                 ways += self.outcomes(Scoped(value.no, names))
         return _distinct(ways)
 
-    def _operation(self, value: Operation, names: Mapping[str, Outcome]) -> list[Outcome]:
+    def _operation(self, value: Operation, names: Mapping[str, Inside]) -> list[Outcome]:
         sides = [self.outcomes(Scoped(operand, names)) for operand in value.operands]
         if value.operator == "??":
             left, right = sides
@@ -147,47 +181,46 @@ class Evaluator:
             return _distinct([join(map(bool, pair)) for pair in product(*sides)])
         return [Unknown("int" if value.operator in {"+", "-", "*", "/", "%"} else "bool")]
 
-    def _member(self, value: Member, names: Mapping[str, Outcome]) -> list[Outcome]:
+    def _member(self, value: Member, names: Mapping[str, Inside]) -> list[Outcome]:
         ways: list[Outcome] = []
         keys: list[Outcome] = (
             self.outcomes(Scoped(value.name, names)) if isinstance(value.name, Expression) else [value.name]  # type: ignore[list-item]
         )
         for owner, key in product(self.outcomes(Scoped(value.of, names)), keys):
-            inside = owner.get(str(key)) if isinstance(owner, dict) else None
             if isinstance(owner, list) and isinstance(key, int) and key < len(owner):
-                inside = owner[key]
-            if inside is not None:
-                ways += self._of(inside)
-            elif isinstance(owner, dict):
+                ways += self.inside(owner[key])
+            elif isinstance(owner, dict) and isinstance(key, str):
+                ways += self.inside(owner.get(key))
+            elif owner is None:
                 ways.append(None)
             else:
                 ways.append(Unknown("string" if key in {"id", "name"} and isinstance(value.of, Name) else ""))
         return _distinct(ways)
 
-    def _loop(self, value: Loop, names: Mapping[str, Outcome]) -> list[Outcome]:
+    def _loop(self, value: Loop, names: Mapping[str, Inside]) -> list[Outcome]:
         return self._each(self.outcomes(Scoped(value.source, names)), value.variables, value.body, names)
 
     def _each(
-        self, sources: list[Outcome], variables: tuple[str, ...], body: Value, names: Mapping[str, Outcome]
+        self, sources: list[Outcome], variables: tuple[str, ...], body: Value, names: Mapping[str, Inside]
     ) -> list[Outcome]:
         """A list for each way that the source can come out: the body for every item of it."""
         ways: list[Outcome] = []
         for source in sources:
             known = isinstance(source, list)
-            rows: list[Outcome | Scoped] = []
-            for index, item in enumerate(source if isinstance(source, list) else [Unknown()]):
-                [first, *_] = self._of(item)
-                bound: dict[str, Outcome] = dict(
-                    zip(variables, (first, index if known else Unknown("int")), strict=False)
-                )
+            item = source.item if isinstance(source, Unknown) else ""
+            anything: list[Inside] = [Ways(tuple(self._typed(Type(item))))]
+            rows: list[Inside] = []
+            for index, row in enumerate(source if isinstance(source, list) else anything):
+                bound: dict[str, Inside] = {variables[0]: row}
+                bound.update(dict.fromkeys(variables[1:], index if known else Unknown("int")))
                 rows.append(Scoped(body, {**names, **bound}))
             ways.append(rows)
         return ways
 
-    def _condition(self, value: Condition, names: Mapping[str, Outcome]) -> list[Outcome]:
+    def _condition(self, value: Condition, names: Mapping[str, Inside]) -> list[Outcome]:
         return self.outcomes(Scoped(value.body, names))
 
-    def _call(self, value: Call, names: Mapping[str, Outcome]) -> list[Outcome]:
+    def _call(self, value: Call, names: Mapping[str, Inside]) -> list[Outcome]:
         function = value.function.removeprefix("sys.").removeprefix("az.")
         arguments = [self.outcomes(Scoped(argument, names)) for argument in value.arguments if not _is_lambda(argument)]
         if function == "loadJsonContent":

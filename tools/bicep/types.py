@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from tools.bicep.definitions import READ_ONLY, REQUIRED, Definition, Definitions
-from tools.bicep.evaluate import Evaluator, Outcome, Scoped, Unknown
+from tools.bicep.evaluate import Evaluator, Inside, Outcome, Scoped, Unknown
 from tools.bicep.model import BicepFile, Resource
 from tools.bicep.reader import read
 
@@ -102,21 +102,18 @@ class _Check:
         for body in self._bodies():
             self._object({k: v for k, v in body.items() if k not in _BICEP}, definition.body, "", given=_HEAD)
 
-    def _bodies(self) -> Iterator[dict[str, Outcome | Scoped]]:
+    def _bodies(self) -> Iterator[dict[str, Inside]]:
         """The body once for each way that a loop around it goes."""
-        pending: list[Outcome | Scoped] = [Scoped(self._resource.value)]
+        pending: list[Inside] = [Scoped(self._resource.value)]
         while pending:
-            for way in self._ways(pending.pop()):
+            for way in self._evaluator.inside(pending.pop()):
                 if isinstance(way, list):
                     pending += way
                 elif isinstance(way, dict):
                     yield way
 
-    def _ways(self, value: Outcome | Scoped) -> list[Outcome]:
-        return self._evaluator.outcomes(value) if isinstance(value, Scoped) else [value]
-
-    def _value(self, value: Outcome | Scoped, type_: Definition, path: str, *, required: bool) -> None:
-        for way in self._ways(value):
+    def _value(self, value: Inside, type_: Definition, path: str, *, required: bool) -> None:
+        for way in self._evaluator.inside(value):
             if way is None:
                 if required:
                     self._wrong(path, "is required and may be null")
@@ -156,9 +153,7 @@ class _Check:
                 return
         self._wrong(path, f"expected {_shown(type_)}, got {way!r}")
 
-    def _object(
-        self, body: dict[str, Outcome | Scoped], type_: Definition, path: str, given: Iterable[str] = ()
-    ) -> None:
+    def _object(self, body: dict[str, Inside], type_: Definition, path: str, given: Iterable[str] = ()) -> None:
         if type_.kind == "DiscriminatedObjectType":
             chosen = self._variant(body, type_, path)
             if chosen is None:
@@ -186,13 +181,13 @@ class _Check:
             if flags & REQUIRED and not flags & READ_ONLY and name not in body and name not in given:
                 self._wrong(f"{path}.{name}".lstrip("."), "is required and missing")
 
-    def _is_nested_name(self, value: Outcome | Scoped) -> bool:
+    def _is_nested_name(self, value: Inside) -> bool:
         """A child without ``parent`` is named ``parent/child``, which the type of its name knows nothing of."""
-        return any(isinstance(way, str) and "/" in way for way in self._ways(value))
+        return any(isinstance(way, str) and "/" in way for way in self._evaluator.inside(value))
 
-    def _variant(self, body: dict[str, Outcome | Scoped], type_: Definition, path: str) -> Definition | None:
+    def _variant(self, body: dict[str, Inside], type_: Definition, path: str) -> Definition | None:
         key = type_.raw["discriminator"]
-        for way in self._ways(body.get(key)):
+        for way in self._evaluator.inside(body.get(key)):
             if isinstance(way, str) and type_.variant(way):
                 return type_.variant(way)
             if isinstance(way, Unknown):
@@ -201,7 +196,7 @@ class _Check:
                 self._wrong(f"{path}.{key}".lstrip("."), f"expected one of {', '.join(type_.variants)}, got {way!r}")
         return None
 
-    def _array(self, items: list[Outcome | Scoped], type_: Definition, path: str) -> None:
+    def _array(self, items: list[Inside], type_: Definition, path: str) -> None:
         if type_.kind != "ArrayType":
             self._wrong(path, f"expected {_shown(type_)}, got an array")
             return
