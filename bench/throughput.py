@@ -143,8 +143,9 @@ class Comparison:
     same: Pace
 
 
-# A success is marked with one write; a failure is claimed, its condition opened and marked as told, and finished.
-_STATE_WRITES: Final = {"succeeded": 1, "failed": 4}
+# A success is marked with one write; a failure is claimed, its cause noted, its condition opened and marked as told,
+# and finished.
+_STATE_WRITES: Final = {"succeeded": 1, "failed": 5}
 
 
 async def measure() -> dict[str, Comparison]:

@@ -43,7 +43,7 @@ from shared.evidence.gather import Gatherer
 from shared.evidence.model import Look
 from shared.evidence.pieces import Missing, Unavailable
 from shared.findings.builder import Occasion, TriggeredBy, rule_fields, subject_fields
-from shared.findings.finding import Finding, State, finding_id, finding_key
+from shared.findings.finding import Finding, Row, State, finding_id, finding_key
 from shared.recorder import Recorded, Recorder
 from shared.records.storage import Blob
 from shared.records.transfer import Pipeline, PipelineRun, RunOutcome
@@ -146,12 +146,12 @@ class Monitor:
             return await self._known_already(run, claim, occasion, written_at)
         try:
             diagnosis = diagnose_run(await self.gatherer.run(run))
-            recorded = await self.recorder.record([diagnosis], occasion, claim.began)
-            if claim.earlier is not None:
-                recorded = await self.recorder.take_back(claim.earlier.root_cause, recorded, diagnosis.evidence.now)
-            await self.marks.finish(
-                claim, run, complete=not _passing_gaps(diagnosis), root_cause=_remembered(diagnosis, recorded)
-            )
+            findings = await self.recorder.build([diagnosis], occasion, claim.began)
+            cause = _cause_row(diagnosis, [finding for finding, _ in findings])
+            claim = await self.marks.intend(claim, run, cause)
+            recorded = await self.recorder.write(findings)
+            recorded = await self.recorder.take_back(claim.causes, recorded, diagnosis.evidence.now)
+            await self.marks.finish(claim, run, complete=not _passing_gaps(diagnosis), cause=cause)
         except BaseException:
             await self._give_back(claim, run)
             raise
@@ -287,7 +287,6 @@ class Monitor:
         evidence = replace(
             self.gatherer.blank(Look.BLOB, readers[0].registry_id), pipeline=readers[0], container_address=place
         )
-        rules = _rules("ACRT503", "ACRT505", "ACRT506", "ACRT507")
         missing = Unavailable(str(error), str(place), error.right)
         return await self.recorder.record([Diagnosis(evidence, (), (), {missing: rules})], occasion)
 
@@ -387,15 +386,12 @@ def _passing_gaps(diagnosis: Diagnosis) -> bool:
     return any(missing.passing for missing in diagnosis.open_rules)
 
 
-def _remembered(diagnosis: Diagnosis, recorded: Recorded) -> dict[str, Any]:
+def _cause_row(diagnosis: Diagnosis, findings: Sequence[Finding]) -> Row | None:
     """The root cause as the mark keeps it, so that a later look can take it back."""
     cause = diagnosis.root_cause
     if cause is None:
-        return {}
-    finding = next((finding for finding in recorded.findings if finding.rule_id == cause.rule.id), None)
-    if finding is None:
-        return {}
-    return {"ruleId": finding.rule_id, "findingId": finding.finding_id, "findingKey": finding.finding_key}
+        return None
+    return next((finding.to_row() for finding in findings if finding.rule_id == cause.rule.id), None)
 
 
 def _names(run: PipelineRun, address: BlobAddress, written: datetime | None) -> bool:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
-from typing import Any, Final
+from datetime import datetime, timedelta
+from typing import Final
 
 from shared.diagnosis.diagnose import Diagnosis, Role
 from shared.evidence.model import Look
@@ -16,6 +16,7 @@ from shared.rules.model import Confidence, Outcome, Severity
 from shared.settings import Mute
 from shared.sinks.conditions import Conditions, Telling, Told, resolved_row, telling_of
 from shared.sinks.logs import FindingLog
+from shared.times import iso
 
 # Its condition is the run's own mark, which stands in the state store anyway.
 RUN_FAILED: Final = "ACRT101"
@@ -68,23 +69,33 @@ class Recorder:
         """Stores rows that were findings before: resolved, or heard of again."""
         await self._log.write_rows(rows)
 
-    async def take_back(self, root_cause: Mapping[str, Any], recorded: Recorded, moment: datetime) -> Recorded:
-        """Writes a run's earlier root cause once more, as resolved, if the later look no longer finds it.
+    async def take_back(self, causes: Sequence[Row], recorded: Recorded, moment: datetime) -> Recorded:
+        """Writes a run's earlier root causes once more, as resolved, if the later look no longer finds them.
 
-        What another run has opened is left alone: that run may have it still.
+        A condition that another run has opened or failed on stays open: that run may have it still.
         """
-        key, finding = str(root_cause.get("findingKey") or ""), str(root_cause.get("findingId") or "")
-        if not finding or any(found.finding_id == finding for found in recorded.findings):
-            return recorded
+        found = {finding.finding_id for finding in recorded.findings}
+        alerts: list[str] = []
+        for cause in causes:
+            if cause["FindingId"] not in found:
+                alerts += await self._take_back(cause, moment)
+        return replace(recorded, alerts=(*recorded.alerts, *alerts))
+
+    async def _take_back(self, cause: Row, moment: datetime) -> list[str]:
+        key, finding = str(cause["FindingKey"]), str(cause["FindingId"])
+        row = resolved_row({"row": cause}, moment, "a later look at the run names another cause")
         stored = await self._conditions.opened_by(key, finding)
         if stored is None:
-            return recorded
-        row = resolved_row(stored.record, moment, "a later look at the run names another cause")
+            # The last word about a condition that stays open has to be that it is.
+            still = await self._conditions.open_row(key)
+            again = [] if still is None else [{**still, "TimeGenerated": iso(moment + timedelta(milliseconds=1))}]
+            await self.write_rows([row, *again])
+            return []
         await self.write_rows([row])
         told = telling_of(stored.record) is Telling.PUBLISHED
         alerts = await self._conditions.publish_resolved([row] if told else [])
         await self._conditions.close(stored)
-        return replace(recorded, alerts=(*recorded.alerts, *alerts))
+        return alerts
 
     def _told(self, finding: Finding, tell: bool) -> Told:
         if finding.state is State.MUTED:

@@ -16,6 +16,7 @@ from shared.monitor import Monitor
 from shared.mutes import mark_of, row_muted_by
 from shared.rules.catalogue import CATALOGUE
 from shared.rules.model import Subject
+from shared.sinks.alerts import Alert, AlertKind
 from shared.sinks.conditions import (
     TOLD_LATER_AFTER,
     Condition,
@@ -60,7 +61,7 @@ class ConditionSweep:
                 continue
             why = resolved_because(stored.record, condition.finding_key, self._facts, self._now)
             if why:
-                gone.append((stored, resolved_row(stored.record, self._now, why)))
+                gone += [(known, resolved_row(known.record, self._now, why)) for known in await self._told(stored)]
             elif due and condition.telling is Telling.MUTED:
                 tell += await self._unmuted(stored)
             elif due:
@@ -111,6 +112,17 @@ class ConditionSweep:
             telling = Telling.LATER
         changed = await conditions.change(stored, telling, row)
         return [changed] if changed is not None and telling is Telling.PENDING else []
+
+    async def _told(self, stored: Stored) -> list[Stored]:
+        """The record of a condition that is gone. Whoever was to be told of it is told that it was there at all."""
+        if stored.record.get("alert") != Telling.PENDING:
+            return [stored]
+        told = await self._monitor.conditions.told_now(stored)
+        if told is None:
+            # The topic is down: the next sweep tells both.
+            return []
+        self.published.append(Alert(AlertKind.OPENED, row_of(told.record)).id)
+        return [told]
 
     async def _resolve(self, gone: Sequence[tuple[Stored, Row]]) -> None:
         if not gone:

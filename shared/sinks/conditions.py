@@ -268,6 +268,17 @@ class Conditions:
             return None
         return stored if not stored.record.get("lastRow") else None
 
+    async def open_row(self, finding_key: str) -> Row | None:
+        """The latest row of a condition that is open."""
+        stored = await self._store.read(condition_key(finding_key))
+        return None if stored is None else row_of({"row": stored.record.get("lastRow") or row_of(stored.record)})
+
+    async def told_now(self, pending: Stored) -> Stored | None:
+        """The record once its alert is published that was still to be; ``None`` if the topic is down."""
+        await self.publish([pending])
+        stored = await self._store.read(pending.key)
+        return stored if stored is not None and telling_of(stored.record) is Telling.PUBLISHED else None
+
     async def publish_resolved(self, rows: Sequence[Row]) -> list[str]:
         """Tells that conditions are gone. Raises :class:`~shared.errors.NotStored` if the topic is down."""
         if not rows or self._sink is None:

@@ -21,19 +21,21 @@ again, and the sweep takes the run up. ``open`` is a diagnosis that a passing tr
 ``began`` is the run's own moment. Once chosen it is kept, so that every row about this start has one id.
 
 What was found is stored before ``finish``: a crash in between repeats rows with the same ids, the other order
-would lose them.
+would lose them. Before it is stored, ``intend`` notes the root cause in the claim: who takes over after a crash may
+find another one, as the world has changed meanwhile, and then has to take back the row that perhaps was stored.
+``causes`` are the rows of all root causes that may stand.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
 from shared.errors import AlreadyInProgress
-from shared.findings.finding import digest
+from shared.findings.finding import Row, digest
 from shared.records.transfer import PipelineRun
 from shared.sinks.state_store import StateStore, Stored
 from shared.times import iso, parse_time
@@ -62,7 +64,7 @@ class RunMark:
     finish: str
     claimed_until: datetime | None
     first_seen: datetime | None
-    root_cause: Mapping[str, Any]
+    causes: tuple[Row, ...]
 
     @classmethod
     def of(cls, stored: Stored) -> RunMark:
@@ -72,7 +74,7 @@ class RunMark:
             state = MarkState(str(record.get("state")))
         except ValueError:
             state = MarkState.PENDING
-        cause = record.get("rootCause")
+        causes = record.get("causes")
         return cls(
             state=state,
             began=parse_time(record.get("began")),
@@ -80,7 +82,7 @@ class RunMark:
             finish=str(record.get("finish") or ""),
             claimed_until=parse_time(record.get("claimedUntil")),
             first_seen=parse_time(record.get("firstSeen")),
-            root_cause=cause if isinstance(cause, Mapping) else {},
+            causes=tuple(c for c in causes if _is_row(c)) if isinstance(causes, list) else (),
         )
 
     @property
@@ -107,7 +109,9 @@ class Claim:
     first_seen: datetime
     earlier: RunMark | None
 
+    until: datetime
 
+    causes: tuple[Row, ...] = ()
 def run_prefix(registry_id: str) -> str:
     """Where the records of a registry's runs stand."""
     return f"runs/{digest(registry_id.lower())[:16]}/"
@@ -131,11 +135,12 @@ class RunMarks:
         """
         key = run_key(run.id, run.registry_id)
         began = run.began or now
-        record = _record(run, MarkState.CLAIMED, began, now, claimed_until=now + CLAIM_LASTS)
+        until = now + CLAIM_LASTS
+        record = _record(run, MarkState.CLAIMED, began, now, claimed_until=until)
         # Written first: the common case is that there is no record, and then nothing has to be read.
         etag = await self._store.create(key, record, _label(record))
         if etag is not None:
-            return Claim(key, etag, began, now, None)
+            return Claim(key, etag, began, now, until, None)
         stored = await self._store.read(key)
         if stored is None:
             raise AlreadyInProgress(f"the record of run {run.name} vanished while it was read")
@@ -148,12 +153,28 @@ class RunMarks:
         if same:
             began = mark.began or began
         first_seen = (mark.first_seen if same else None) or now
-        record = _record(run, MarkState.CLAIMED, began, first_seen, claimed_until=now + CLAIM_LASTS)
-        record["rootCause"] = dict(mark.root_cause) if same else {}
+        causes = mark.causes if same else ()
+        record = _record(run, MarkState.CLAIMED, began, first_seen, claimed_until=until, causes=causes)
         etag = await self._store.replace(key, record, stored.etag, _label(record))
         if etag is None:
             raise AlreadyInProgress(f"run {run.name} was claimed by somebody else at this moment")
-        return Claim(key, etag, began, first_seen, mark if same else None)
+        return Claim(key, etag, began, first_seen, until, mark if same else None, causes)
+
+    async def intend(self, claim: Claim, run: PipelineRun, cause: Row | None) -> Claim:
+        """Notes the root cause whose row is about to be stored; the claim as it is then.
+
+        Raises :class:`~shared.errors.AlreadyInProgress` if somebody has taken over the claim, which had expired.
+        """
+        if cause is None or cause["FindingId"] in {known["FindingId"] for known in claim.causes}:
+            return claim
+        causes = (*claim.causes, cause)
+        record = _record(
+            run, MarkState.CLAIMED, claim.began, claim.first_seen, claimed_until=claim.until, causes=causes
+        )
+        etag = await self._store.replace(claim.key, record, claim.etag, _label(record))
+        if etag is None:
+            raise AlreadyInProgress(f"the claim on run {run.name} has expired and somebody else has it")
+        return replace(claim, etag=etag, causes=causes)
 
     async def settle(self, run: PipelineRun, now: datetime) -> RunMark | None:
         """Marks a run as done that needed no claim; gives the mark if it was done already."""
@@ -170,21 +191,17 @@ class RunMarks:
         await self._store.replace(key, record, stored.etag, _label(record))
         return None
 
-    async def finish(
-        self, claim: Claim, run: PipelineRun, *, complete: bool, root_cause: Mapping[str, Any] | None = None
-    ) -> None:
+    async def finish(self, claim: Claim, run: PipelineRun, *, complete: bool, cause: Row | None = None) -> None:
         """Marks the run as diagnosed, or as open where a passing trouble left something out."""
         state = MarkState.DONE if complete else MarkState.OPEN
-        record = _record(run, state, claim.began, claim.first_seen)
-        record["rootCause"] = dict(root_cause or {})
+        record = _record(run, state, claim.began, claim.first_seen, causes=() if cause is None else (cause,))
         # Lost only to somebody who took over an expired claim, and who then writes the mark.
         await self._store.replace(claim.key, record, claim.etag, _label(record))
 
     async def release(self, claim: Claim, run: PipelineRun) -> None:
         """Gives the claim back, so that the redelivered event need not wait for it to expire."""
-        record = _record(run, MarkState.PENDING, claim.began, claim.first_seen)
-        # What an earlier look has told is still to be taken back if the next one finds another cause.
-        record["rootCause"] = dict(claim.earlier.root_cause) if claim.earlier else {}
+        # What was told, or perhaps was, is still to be taken back if the next look finds another cause.
+        record = _record(run, MarkState.PENDING, claim.began, claim.first_seen, causes=claim.causes)
         await self._store.replace(claim.key, record, claim.etag, _label(record))
 
     async def resolve(self, run: PipelineRun) -> bool:
@@ -215,6 +232,7 @@ def _record(
     claimed_until: datetime | None = None,
 ) -> dict[str, Any]:
     return {
+    causes: Sequence[Row] = (),
         "runId": run.id,
         "state": str(state),
         "began": iso(began),
@@ -224,9 +242,14 @@ def _record(
         "claimedUntil": iso(claimed_until),
     }
 
+        "causes": list(causes),
 
 def _label(record: Mapping[str, Any]) -> str:
     """What a listing shows: enough to leave a run alone that is known."""
+def _is_row(cause: object) -> bool:
+    return isinstance(cause, dict) and {"FindingId", "FindingKey"} <= cause.keys()
+
+
     return "|".join(str(record.get(name) or "") for name in ("state", "start", "finish", "claimedUntil"))
 
 
@@ -238,4 +261,4 @@ def mark_of_label(label: str) -> RunMark | None:
     state, start, finish, until = parts
     if state not in set(MarkState):
         return None
-    return RunMark(MarkState(state), None, start, finish, parse_time(until), None, {})
+    return RunMark(MarkState(state), None, start, finish, parse_time(until), None, ())

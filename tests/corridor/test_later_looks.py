@@ -81,6 +81,62 @@ async def test_taking_back_is_tried_again_when_it_can_not_be_written(corridor: C
     assert len({alert["id"] for alert in resolved}) == 1
 
 
+async def test_a_cause_that_was_stored_and_not_marked_is_taken_back_if_the_world_has_changed(
+    corridor: Corridor,
+) -> None:
+    corridor.cloud.world.behaviour.message_style = MessageStyle.BARE
+    corridor.cloud.world.close_firewall(corridor.scenario.export_account)
+    corridor.cloud.world.allow_monitor(corridor.scenario.export_account)
+    raw = await corridor.export("transfer01")
+    # The row is stored, its condition is not: here a failure breaks it off, elsewhere the end of the process.
+    corridor.break_down("storage", Status(500), "/conditions/", method="PUT")
+    with pytest.raises(NotStored):
+        await corridor.run_event(raw)
+    corridor.heal()
+    assert [row["RuleId"] for row in corridor.root_causes()] == ["ACRT405"]
+    corridor.cloud.world.open_firewall(corridor.scenario.export_account)
+    await corridor.run_event(raw, await corridor.another())
+    causes = {row["RuleId"]: row["State"] for row in latest(corridor.root_causes()).values()}
+    assert causes == {"ACRT405": "Resolved", "ACRT199": "Open"}
+    assert [alert["data"]["RuleId"] for alert in corridor.alerts] == ["ACRT199"], "of the other nobody had been told"
+
+
+async def test_a_cause_that_is_taken_back_leaves_the_condition_to_another_run(corridor: Corridor) -> None:
+    corridor.cloud.world.behaviour.message_style = MessageStyle.BARE
+    corridor.cloud.world.close_firewall(corridor.scenario.export_account)
+    corridor.cloud.world.allow_monitor(corridor.scenario.export_account)
+    await corridor.run_event(await corridor.export("first"))
+    raw = await corridor.export("second")
+    corridor.break_down("storage", Status(500), "/conditions/", method="PUT")
+    with pytest.raises(NotStored):
+        await corridor.run_event(raw)
+    corridor.heal()
+    corridor.cloud.world.open_firewall(corridor.scenario.export_account)
+    await corridor.run_event(raw, await corridor.another())
+    of_second = latest([row for row in corridor.root_causes() if row["RunName"] == "second"])
+    assert {row["RuleId"]: row["State"] for row in of_second.values()} == {"ACRT405": "Resolved", "ACRT199": "Open"}
+    said = [row for row in corridor.root_causes() if row["RuleId"] == "ACRT405"]
+    newest = max(said, key=moment_of)
+    assert (newest["RunName"], newest["State"]) == ("first", "Open"), "the condition stays open, and is said last"
+
+
+async def test_a_condition_that_is_gone_before_anybody_was_told_is_told_with_its_end(corridor: Corridor) -> None:
+    raw = await corridor.failed_export()
+    corridor.break_down("topic", Status(503))
+    await corridor.run_event(raw)
+    assert not corridor.alerts
+    corridor.cloud.world.grant_secret_get(corridor.scenario.vault, corridor.scenario.export_pipeline)
+    await corridor.run_event(await corridor.export("again"))
+    await corridor.sweep()
+    assert not corridor.alerts
+    assert [r for r in (await corridor.state("conditions/")).values() if r["ruleId"] == "ACRT201"]
+    corridor.heal()
+    await corridor.sweep()
+    told = [(alert["type"].rpartition(".")[2], alert["data"]["RuleId"]) for alert in corridor.alerts]
+    assert told == [("Opened", "ACRT201"), ("Resolved", "ACRT201")]
+    assert not [r for r in (await corridor.state("conditions/")).values() if r["ruleId"] == "ACRT201"]
+
+
 async def test_a_cause_that_stays_is_not_taken_back(corridor: Corridor) -> None:
     raw = await corridor.failed_export("transfer01")
     corridor.break_down("arm", Status(500), "/microsoft.storage/")

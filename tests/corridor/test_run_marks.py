@@ -37,6 +37,8 @@ def a_run(**changes: Any) -> PipelineRun:
     return replace(PipelineRun.from_json(source), **changes)
 
 
+CAUSE: Final = {"RuleId": "ACRT301", "FindingId": "1", "FindingKey": "a"}
+OTHER: Final = {"RuleId": "ACRT199", "FindingId": "2", "FindingKey": "b"}
 ANEW: Final = {
     "start_time": datetime(2026, 11, 23, 11, 45, tzinfo=UTC),
     "finish_time": datetime(2026, 11, 23, 11, 50, tzinfo=UTC),
@@ -83,11 +85,11 @@ async def test_claimed_and_done(marks: RunMarks, store: MemoryStateStore) -> Non
     assert claim.began == run.start_time
     assert claim.earlier is None
     assert await state_of(store) == "claimed"
-    await marks.finish(claim, run, complete=True, root_cause={"ruleId": "ACRT301"})
+    await marks.finish(claim, run, complete=True, cause=CAUSE)
     assert await state_of(store) == "done"
     mark = await marks.claim(run, NOW)
     assert isinstance(mark, RunMark)
-    assert (mark.state, mark.root_cause) == (MarkState.DONE, {"ruleId": "ACRT301"})
+    assert (mark.state, mark.causes) == (MarkState.DONE, (CAUSE,))
 
 
 async def test_while_it_is_claimed_nobody_else_gets_it(marks: RunMarks, store: MemoryStateStore) -> None:
@@ -114,6 +116,27 @@ async def test_an_expired_claim_is_taken_over_and_its_holder_can_no_longer_finis
     assert await state_of(store) == "done"
 
 
+async def test_who_takes_over_knows_every_cause_that_may_have_been_stored(
+    marks: RunMarks, store: MemoryStateStore
+) -> None:
+    run = a_run()
+    dead = await marks.intend(await claimed(marks, run), run, CAUSE)
+    assert await state_of(store) == "claimed"
+    second = await claimed(marks, run, NOW + CLAIM_LASTS)
+    assert second.causes == (CAUSE,)
+    with pytest.raises(AlreadyInProgress, match="has expired"):
+        await marks.intend(dead, run, OTHER)
+    assert await marks.intend(second, run, CAUSE) is second, "what is noted already needs no write"
+    second = await marks.intend(second, run, OTHER)
+    await marks.release(second, run)
+    third = await claimed(marks, run, NOW + CLAIM_LASTS)
+    assert third.causes == (CAUSE, OTHER)
+    await marks.finish(third, run, complete=True, cause=OTHER)
+    mark = await marks.claim(run, NOW)
+    assert isinstance(mark, RunMark)
+    assert mark.causes == (OTHER,)
+
+
 async def test_of_many_who_take_over_one_gets_it(marks: RunMarks) -> None:
     await claimed(marks, a_run())
     answers = await asyncio.gather(*(marks.claim(a_run(), NOW + CLAIM_LASTS) for _ in range(5)), return_exceptions=True)
@@ -131,18 +154,18 @@ async def test_what_is_given_back_can_be_claimed_at_once(marks: RunMarks, store:
 
 async def test_an_incomplete_diagnosis_stays_open_with_its_cause(marks: RunMarks, store: MemoryStateStore) -> None:
     run = a_run()
-    await marks.finish(await claimed(marks, run), run, complete=False, root_cause={"ruleId": "ACRT199"})
+    await marks.finish(await claimed(marks, run), run, complete=False, cause=CAUSE)
     assert await state_of(store) == "open"
     again = await claimed(marks, run, NOW + timedelta(minutes=5))
     assert again.earlier is not None
-    assert again.earlier.root_cause == {"ruleId": "ACRT199"}
+    assert again.causes == (CAUSE,)
     await marks.finish(again, run, complete=True)
     assert await state_of(store) == "done"
 
 
 async def test_a_run_that_was_started_anew_is_claimed_anew(marks: RunMarks, store: MemoryStateStore) -> None:
     run = a_run()
-    await marks.finish(await claimed(marks, run), run, complete=True, root_cause={"ruleId": "ACRT301"})
+    await marks.finish(await claimed(marks, run), run, complete=True, cause=CAUSE)
     again = await claimed(marks, a_run(**ANEW), NOW + timedelta(minutes=1))
     assert again.began == ANEW["start_time"]
     assert again.earlier is None, "what was found about the earlier start says nothing about this one"
@@ -203,7 +226,7 @@ async def test_a_success_is_settled_with_one_write(marks: RunMarks, store: Memor
     "record",
     [
         {},
-        {"state": "nonsense", "claimedUntil": 7, "rootCause": [1], "start": None},
+        {"state": "nonsense", "claimedUntil": 7, "causes": [1], "start": None},
         {"state": "claimed", "claimedUntil": "soon"},
         {"state": "claimed"},
     ],
