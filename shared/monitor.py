@@ -287,6 +287,7 @@ class Monitor:
         evidence = replace(
             self.gatherer.blank(Look.BLOB, readers[0].registry_id), pipeline=readers[0], container_address=place
         )
+        rules = _rules("ACRT503", "ACRT505", "ACRT506", "ACRT507")
         missing = Unavailable(str(error), str(place), error.right)
         return await self.recorder.record([Diagnosis(evidence, (), (), {missing: rules})], occasion)
 
