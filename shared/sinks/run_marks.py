@@ -107,11 +107,11 @@ class Claim:
     etag: str
     began: datetime
     first_seen: datetime
-    earlier: RunMark | None
-
     until: datetime
-
+    earlier: RunMark | None
     causes: tuple[Row, ...] = ()
+
+
 def run_prefix(registry_id: str) -> str:
     """Where the records of a registry's runs stand."""
     return f"runs/{digest(registry_id.lower())[:16]}/"
@@ -230,9 +230,9 @@ def _record(
     first_seen: datetime,
     *,
     claimed_until: datetime | None = None,
+    causes: Sequence[Row] = (),
 ) -> dict[str, Any]:
     return {
-    causes: Sequence[Row] = (),
         "runId": run.id,
         "state": str(state),
         "began": iso(began),
@@ -240,16 +240,16 @@ def _record(
         "finish": iso(run.finish_time),
         "firstSeen": iso(first_seen),
         "claimedUntil": iso(claimed_until),
+        "causes": list(causes),
     }
 
-        "causes": list(causes),
 
-def _label(record: Mapping[str, Any]) -> str:
-    """What a listing shows: enough to leave a run alone that is known."""
 def _is_row(cause: object) -> bool:
     return isinstance(cause, dict) and {"FindingId", "FindingKey"} <= cause.keys()
 
 
+def _label(record: Mapping[str, Any]) -> str:
+    """What a listing shows: enough to leave a run alone that is known."""
     return "|".join(str(record.get(name) or "") for name in ("state", "start", "finish", "claimedUntil"))
 
 
