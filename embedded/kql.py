@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from embedded.errors import QueryError
@@ -23,6 +24,9 @@ _LITERAL = re.compile(r"'(?:[^']|'')*'")
 _IDENTIFIER = re.compile(r'"((?:[^"]|"")+)"')
 _DEFINITION = re.compile(r'(?P<before>"[^"]*")? AS "(?P<name>(?:[^"]|"")+)"')
 _COMMAND = re.compile(r"(?:\s|//[^\n]*\n)*\.")
+
+# A moment that no query means: it stands in a translation for the one that the query is asked as of.
+_SOME_TIME = datetime(1677, 9, 21, 0, 12, 44, 123457)  # noqa: DTZ001 - in UTC, as DuckDB's TIMESTAMP
 
 _OPERATORS = {
     "MakeSeriesOperator": "make-series",
@@ -52,16 +56,12 @@ def answer(
     if _COMMAND.match(kql):
         raise QueryError("management commands (a leading dot) are no queries; Log Analytics has none either")
     try:
-        sql = duckdb_kql.to_sql(
-            kql,
-            schema={name: list(columns) for name, columns in schema.items()},
-            allow_write=False,
-            query_now=_aware(now),
-            functions=list(functions),
-        )
-        _check_case(str(sql), schema, text)
-        parameters: dict[str, Any] = dict(sql.parameters)
-        relation = connection.sql(str(sql), params=parameters) if parameters else connection.sql(str(sql))
+        tables = tuple((name, tuple(columns)) for name, columns in sorted(schema.items()))
+        sql, bound = _translated(kql, tables, tuple(functions))
+        _check_case(sql, schema, text)
+        moment = (_aware(now) or datetime.now(UTC)).astimezone(UTC).replace(tzinfo=None)
+        parameters = {name: moment if value == _SOME_TIME else value for name, value in bound.items()}
+        relation = connection.sql(sql, params=parameters) if parameters else connection.sql(sql)
         # A statement without a result, which no read-only query is, has no relation either.
         if relation is None:
             raise QueryError("the query returns nothing")
@@ -73,6 +73,27 @@ def answer(
         raise _from_execution(error, schema, text) from error
     except RecursionError as error:
         raise QueryError("the query is nested too deeply") from error
+
+
+@lru_cache(maxsize=256)
+def _translated(
+    kql: str, tables: tuple[tuple[str, tuple[str, ...]], ...], functions: tuple[str, ...]
+) -> tuple[str, dict[str, Any]]:
+    """The SQL and its parameters, with the moment of the query as :data:`_SOME_TIME`.
+
+    Kept, since parsing takes longer than answering: a page asks the same questions again and again, each time as of
+    another moment, and the moment is no part of the SQL.
+    """
+    import duckdb_kql
+
+    sql = duckdb_kql.to_sql(
+        kql,
+        schema={name: list(columns) for name, columns in tables},
+        allow_write=False,
+        query_now=_SOME_TIME,
+        functions=list(functions),
+    )
+    return str(sql), dict(sql.parameters)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from embedded.columns import findings_table, stored_row
+from embedded.columns import Table, findings_table, stored_row
 from embedded.errors import QueryError, StoreBusyError, StoreError
 
 if TYPE_CHECKING:
@@ -111,18 +111,28 @@ class EmbeddedStore:
             connection.commit()
         return len(stored)
 
-    def query(self, kql: str, now: datetime | None = None, *, functions: Sequence[str] = ()) -> QueryResult:
+    def query(
+        self,
+        kql: str,
+        now: datetime | None = None,
+        *,
+        functions: Sequence[str] = (),
+        between: tuple[datetime, datetime] | None = None,
+    ) -> QueryResult:
         """Answer a KQL query; QueryError says what is wrong with it.
 
         `now` is the time that `now()` and `ago()` stand for. `functions` are stored functions that the query
-        may call, each as `function Name(lookback:timespan=7d) { ... }`.
+        may call, each as `function Name(lookback:timespan=7d) { ... }`. `between` limits the query to rows of that
+        time, as the time range beside a query does in Log Analytics.
         """
-        from embedded.kql import answer
+        with self.reading() as reader:
+            return reader.query(kql, now, functions=functions, between=between)
 
-        if not kql.strip():
-            raise QueryError("the query is empty")
+    @contextmanager
+    def reading(self) -> Iterator[StoreReader]:
+        """Several questions to one state of the findings: whoever writes waits until the block ends."""
         with self._connection(write=False) as connection:
-            return answer(connection, kql, now=now, schema=_tables(connection), functions=functions)
+            yield StoreReader(connection, self._table)
 
     def count(self) -> int:
         """How many rows are stored."""
@@ -132,12 +142,8 @@ class EmbeddedStore:
 
     def newest(self) -> datetime | None:
         """The `TimeGenerated` of the newest row, in UTC."""
-        with self._connection(write=False) as connection:
-            row = connection.execute(
-                f'SELECT max("TimeGenerated") FROM {_quoted(self._table.name)}'  # noqa: S608
-            ).fetchone()
-        moment = row[0] if row else None
-        return moment.replace(tzinfo=UTC) if isinstance(moment, datetime) else None
+        with self.reading() as reader:
+            return reader.newest()
 
     def close(self) -> None:
         """Let go of a store in memory. A file is closed after every call anyway."""
@@ -216,6 +222,57 @@ class EmbeddedStore:
                         f"another process kept the findings in {self.path} locked for {self._patience:g} s"
                     ) from error
                 time.sleep(pause)
+
+
+class StoreReader:
+    """Answers questions over one open connection. Made by `EmbeddedStore.reading`."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, table: Table) -> None:
+        self._connection = connection
+        self._table = table
+        self._schema = _tables(connection)
+        self._limited = False
+
+    def query(
+        self,
+        kql: str,
+        now: datetime | None = None,
+        *,
+        functions: Sequence[str] = (),
+        between: tuple[datetime, datetime] | None = None,
+    ) -> QueryResult:
+        """See `EmbeddedStore.query`."""
+        from embedded.kql import answer
+
+        if not kql.strip():
+            raise QueryError("the query is empty")
+        self._limit(between)
+        return answer(self._connection, kql, now=now, schema=self._schema, functions=functions)
+
+    def newest(self) -> datetime | None:
+        """See `EmbeddedStore.newest`."""
+        self._limit(None)
+        row = self._connection.execute(
+            f'SELECT max("TimeGenerated") FROM {_quoted(self._table.name)}'  # noqa: S608
+        ).fetchone()
+        moment = row[0] if row else None
+        return moment.replace(tzinfo=UTC) if isinstance(moment, datetime) else None
+
+    def _limit(self, between: tuple[datetime, datetime] | None) -> None:
+        """Put a view in front of the table, for this connection alone, that shows rows of that time only."""
+        table = _quoted(self._table.name)
+        if self._limited:
+            self._connection.execute(f"DROP VIEW temp.{table}")
+            self._limited = False
+        if between is None:
+            return
+        (database,) = self._connection.execute("SELECT current_database()").fetchone() or ("",)
+        moments = [_literal(moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ")) for moment in between]
+        self._connection.execute(
+            f"CREATE TEMP VIEW {table} AS SELECT * FROM {_quoted(database)}.main.{table} "  # noqa: S608 - our own names
+            f'WHERE "TimeGenerated" BETWEEN {moments[0]}::TIMESTAMP AND {moments[1]}::TIMESTAMP'
+        )
+        self._limited = True
 
 
 def _tables(connection: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:

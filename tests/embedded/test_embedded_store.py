@@ -270,3 +270,27 @@ class TestFiles:
         for query in (f"['{secret}'] | take 1", ".set Copy <| AcrTransferFindings_CL", "store | take 1"):
             with pytest.raises(QueryError):
                 store.query(query)
+
+
+@pytest.mark.parametrize("path", [":memory:", "findings.duckdb"])
+def test_a_time_range_limits_one_question_and_not_the_next(path: str, tmp_path: Path) -> None:
+    store = EmbeddedStore.open(path if path == ":memory:" else tmp_path / path)
+    store.append([row(TimeGenerated=f"2026-11-23T{hour:02}:00:00Z", FindingId=str(hour)) for hour in (1, 2, 3)])
+    wanted = "AcrTransferFindings_CL | project FindingId | order by FindingId asc"
+    first, last = (datetime(2026, 11, 23, hour, tzinfo=UTC) for hour in (2, 3))
+    with store.reading() as reader:
+        assert reader.query(wanted, between=(first, last)).rows == [("2",), ("3",)]
+        assert reader.query(wanted, between=(first, first)).rows == [("2",)]
+        assert reader.query(wanted).rows == [("1",), ("2",), ("3",)]
+        reader.query(wanted, between=(first, first))
+        assert reader.newest() == last
+    assert len(store.query(wanted).rows) == 3
+
+
+def test_the_moment_of_a_question_is_not_kept_with_its_translation() -> None:
+    store = EmbeddedStore.open(":memory:")
+    asked = [datetime(2026, 11, day, tzinfo=UTC) for day in (1, 2)]
+    assert [store.query("print At = now()", moment).rows for moment in asked] == [[(moment,)] for moment in asked]
+    before = datetime.now(UTC)
+    [(now,)] = store.query("print At = now()").rows
+    assert before <= now <= datetime.now(UTC)
