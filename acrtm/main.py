@@ -219,6 +219,25 @@ def query(
 
 
 @app.command()
+def view(
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="FILE.html", help="Write the page into one file instead.")
+    ] = "",
+    port: Annotated[
+        int, typer.Option(min=0, max=65_535, metavar="PORT", help="The port; any free one unless given.")
+    ] = 0,
+    browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
+) -> int:
+    """Look at the findings on this machine.
+
+    The workbook that is deployed, in a browser, with a tab for queries. On loopback only.
+    """
+    from acrtm.view.command import view as command
+
+    return command(output=output, port=port, browser=browser)
+
+
+@app.command()
 def demo() -> int:
     """See the whole product on this machine.
 

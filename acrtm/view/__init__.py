@@ -1,0 +1,1 @@
+"""``acrtm view``: the workbook that infra/ deploys, drawn on this machine over the embedded store."""

@@ -1,0 +1,94 @@
+// Charts by Apache ECharts. Its tooltips are drawn on the canvas, since the page allows no style in markup.
+"use strict";
+
+const KINDS = { linechart: "line", timechart: "line", areachart: "line", barchart: "bar", piechart: "pie" };
+// Told apart without colours too: by order in the legend and by the tooltip.
+const PALETTES = {
+  light: ["#0b5cad", "#b3261e", "#8a5a00", "#1d6b34", "#6b3fa0", "#00696e", "#8c2f6b", "#4f5b66"],
+  dark: ["#6cb2ff", "#ff8a80", "#f2b84b", "#6fd08c", "#c4a1ff", "#5fd4d6", "#f29bd0", "#a9b4bf"],
+};
+const NAMED = {
+  light: { red: "#b3261e", redBright: "#8c1d18", orange: "#8a5a00", yellow: "#7a5f00", green: "#1d6b34", blue: "#0b5cad",
+    lightBlue: "#2a7ab8", gray: "#5b6670", purple: "#6b3fa0" },
+  dark: { red: "#ff8a80", redBright: "#ff5449", orange: "#f2b84b", yellow: "#ead36a", green: "#6fd08c", blue: "#6cb2ff",
+    lightBlue: "#9ad0ff", gray: "#a9b4bf", purple: "#c4a1ff" },
+};
+const theme = () => (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
+const isTime = (column) => column?.type === "datetime";
+
+/** The series of a result: one for each value of the group, or for each number column. */
+const seriesOf = (item) => {
+  const index = (name) => item.columns.findIndex((column) => column.name === name);
+  const numeric = item.columns.filter((column) => ["int", "long", "real", "decimal"].includes(column.type));
+  const x = index(item.x) >= 0 ? index(item.x) : Math.max(0, item.columns.findIndex(isTime));
+  const ys = item.y.filter((name) => index(name) >= 0);
+  const values = ys.length ? ys : numeric.map((column) => column.name);
+  const texts = item.columns.filter((column) => column.type === "string" && column.name !== item.columns[x].name);
+  const group = index(item.group) >= 0 ? index(item.group) : (texts.length ? index(texts[0].name) : -1);
+  const series = new Map();
+  for (const row of item.rows) {
+    for (const name of values) {
+      const key = group >= 0 ? View.words(row[group]) || "(none)" : name;
+      if (!series.has(key)) series.set(key, []);
+      series.get(key).push([row[x], row[index(name)]]);
+    }
+  }
+  return { series, xColumn: item.columns[x] };
+};
+
+const options = (item) => {
+  const { series, xColumn } = seriesOf(item);
+  const [mode, style] = [theme(), getComputedStyle(document.documentElement)];
+  const [ink, line] = [style.getPropertyValue("--ink"), style.getPropertyValue("--line")];
+  const kind = KINDS[item.chart] ?? "line";
+  const colour = (name, at) => {
+    const wanted = item.colors[name];
+    return NAMED[mode][wanted] ?? (/^#[0-9a-f]{3,8}$/i.test(wanted ?? "") ? wanted : PALETTES[mode][at % 8]);
+  };
+  const names = [...series.keys()];
+  const common = {
+    aria: { enabled: true },
+    animation: false,
+    textStyle: { color: ink },
+    tooltip: { trigger: kind === "pie" ? "item" : "axis", renderMode: "richText" },
+    legend: { show: item.legend && names.length > 1, bottom: 0, textStyle: { color: ink },
+      formatter: (name) => item.labels[name] ?? name },
+    color: names.map(colour),
+  };
+  if (kind === "pie") {
+    const data = names.map((name) => ({ name, value: series.get(name).reduce((sum, [, value]) => sum + (value ?? 0), 0) }));
+    return { ...common, series: [{ type: "pie", radius: ["45%", "75%"], data, label: { color: ink } }] };
+  }
+  const axis = { axisLine: { lineStyle: { color: line } }, axisLabel: { color: ink }, splitLine: { lineStyle: { color: line } } };
+  return {
+    ...common,
+    grid: { left: 8, right: 16, top: 16, bottom: names.length > 1 ? 40 : 8, containLabel: true },
+    xAxis: { type: isTime(xColumn) ? "time" : "category", ...axis, splitLine: { show: false } },
+    yAxis: { type: "value", minInterval: 1, ...axis },
+    series: names.map((name) => ({
+      name,
+      type: kind,
+      data: series.get(name),
+      showSymbol: series.get(name).length < 40,
+      symbolSize: 7,
+      stack: kind === "bar" || item.chart === "areachart" ? "all" : undefined,
+      areaStyle: item.chart === "areachart" ? {} : undefined,
+      barMaxWidth: 40,
+    })),
+  };
+};
+
+/** Draws a chart; it follows the width of its place and the colours of the system. */
+View.chart = (item) => {
+  const place = View.element("div", { class: "plot", role: "img", "aria-label": item.title || "Chart" });
+  let chart = null;
+  const draw = () => {
+    if (!place.isConnected || !place.clientWidth) return;
+    chart ??= echarts.init(place, null, { renderer: "canvas" });
+    chart.resize();
+    chart.setOption(options(item), true);
+  };
+  new ResizeObserver(draw).observe(place);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+  return place;
+};

@@ -1,0 +1,116 @@
+// Tables: sorted by a click on the heading, filtered by words, a row chosen by a click or the keyboard.
+"use strict";
+
+// What a reader has set stays when the findings change underneath: by the item's name.
+const kept = new Map();
+
+const compared = (one, other) => {
+  if (one === other) return 0;
+  if (one === null || one === "") return 1;
+  if (other === null || other === "") return -1;
+  if (typeof one === "number" && typeof other === "number") return one - other;
+  return String(one).localeCompare(String(other), "en", { numeric: true });
+};
+
+const matches = (pattern, name) =>
+  new RegExp(`^${pattern.split("*").map((part) => part.replace(/[.+?^${}()|[\]\\]/g, "\\$&")).join(".*")}$`).test(name);
+
+/** The columns as they are shown: with setting and label, hidden ones left out. */
+const columnsOf = (item) => item.columns
+  .map((column, index) => {
+    const setting = item.settings.find((one) => one.name === column.name) ??
+      item.settings.find((one) => matches(one.name, column.name));
+    return { ...column, index, setting, label: item.labels[column.name] ?? column.name };
+  })
+  .filter((column) => column.setting?.formatter !== "hidden");
+
+const isCommand = (name) => /command$/i.test(name);
+
+const cellOf = (column, row, named) => {
+  const value = row[column.index];
+  const cell = View.element("td", { "data-label": column.label });
+  if (typeof value === "number") cell.classList.add("number");
+  if (isCommand(column.name) && value) cell.append(View.code(String(value)));
+  else cell.append(View.formatted(column.setting, value, column.type, named));
+  return cell;
+};
+
+/** Draws a grid. `choose` is told the parameters of a row that was chosen. */
+View.grid = (item, choose) => {
+  const columns = columnsOf(item);
+  const first = item.sort[0];
+  const sorted = first && item.columns.findIndex((column) => column.name === first.column);
+  const state = kept.get(item.name) ?? { words: "", by: sorted ?? -1, down: first?.descending ?? false };
+  kept.set(item.name, state);
+  const body = View.element("tbody");
+  const count = View.element("span", { class: "quiet", role: "status" });
+
+  const parametersOf = (row) => Object.fromEntries(item.exports.map(({ column, parameter }) => {
+    if (!column) return [parameter, JSON.stringify(Object.fromEntries(item.columns.map((one, at) => [one.name, row[at]])))];
+    const at = item.columns.findIndex((one) => one.name === column);
+    return [parameter, View.words(row[at], "")];
+  }));
+  const isChosen = (row) => {
+    const parameters = parametersOf(row);
+    return Object.keys(parameters).length > 0 &&
+      Object.entries(parameters).every(([name, value]) => value !== "" && item.chosen[name] === value);
+  };
+
+  const rowOf = (row) => {
+    const named = Object.fromEntries(item.columns.map((column, at) => [column.name, row[at]]));
+    const made = View.element("tr", {}, ...columns.map((column) => cellOf(column, row, named)));
+    if (item.exports.length) {
+      const chosen = isChosen(row);
+      made.classList.add("choosable");
+      made.tabIndex = 0;
+      made.setAttribute("aria-selected", String(chosen));
+      const pick = () => {
+        const none = Object.fromEntries(item.exports.map(({ parameter }) => [parameter, ""]));
+        choose(chosen ? none : parametersOf(row));
+      };
+      made.addEventListener("click", (event) => {
+        if (!event.target.closest("button, a, pre") && !String(getSelection())) pick();
+      });
+      made.addEventListener("keydown", (event) => {
+        if (event.target === made && (event.key === "Enter" || event.key === " ")) { event.preventDefault(); pick(); }
+      });
+    }
+    return made;
+  };
+
+  const fill = () => {
+    const wanted = state.words.trim().toLowerCase().split(/\s+/).filter(Boolean);
+    const text = (row) => columns.map((column) => View.words(row[column.index], column.type)).join(" ").toLowerCase();
+    let rows = wanted.length ? item.rows.filter((row) => wanted.every((word) => text(row).includes(word))) : item.rows;
+    if (state.by >= 0) {
+      rows = [...rows].sort((one, other) => compared(one[state.by], other[state.by]) * (state.down ? -1 : 1));
+    }
+    body.replaceChildren(...rows.map(rowOf));
+    const left = item.left ? `, ${item.left} more are left out here` : "";
+    count.textContent = wanted.length ? `${rows.length} of ${item.rows.length} rows${left}`
+      : `${rows.length} row${rows.length === 1 ? "" : "s"}${left}`;
+  };
+
+  const headings = columns.map((column) => {
+    const button = View.element("button", { type: "button" }, column.label);
+    const heading = View.element("th", { scope: "col" }, button);
+    button.addEventListener("click", () => {
+      state.down = state.by === column.index ? !state.down : false;
+      state.by = column.index;
+      for (const other of headings) other.removeAttribute("aria-sort");
+      heading.setAttribute("aria-sort", state.down ? "descending" : "ascending");
+      fill();
+    });
+    if (state.by === column.index) heading.setAttribute("aria-sort", state.down ? "descending" : "ascending");
+    return heading;
+  });
+  const filter = item.filter && View.element("input", {
+    type: "search", placeholder: "Filter", "aria-label": `Filter ${item.title || "rows"}`, value: state.words,
+    input: (event) => { state.words = event.target.value; fill(); },
+  });
+  fill();
+  return View.element("div", { class: `grid size-${item.size ?? 0}` },
+    View.element("div", { class: "grid-tools" }, filter || null, count),
+    View.element("div", { class: "scroller", tabindex: "0", role: "region", "aria-label": item.title || "Table" },
+      View.element("table", {}, View.element("thead", {}, View.element("tr", {}, ...headings)), body)));
+};

@@ -1,0 +1,63 @@
+// The live page: asks the server for the workbook in the state that was chosen, and follows the store.
+"use strict";
+
+const FOLLOW_MILLISECONDS = 2000;
+const chosen = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
+const [workbook, state, footer] = ["workbook", "state", "footer"].map((id) => document.getElementById(id));
+let version = null;
+let latest = 0;
+
+View.post = async (path, document_) => {
+  const response = await fetch(path, { method: "POST", headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(document_) });
+  const answer = await response.json();
+  if (!response.ok) throw new Error(answer.error || response.statusText);
+  return answer;
+};
+
+const remember = () => {
+  // Tab and chosen rows are in the address, so that a reload and a bookmark show the same.
+  const texts = Object.entries(chosen).filter(([, value]) => typeof value === "string" && value !== "");
+  history.replaceState(null, "", texts.length ? `#${new URLSearchParams(texts)}` : location.pathname);
+};
+
+const controls = {
+  frozen: false,
+  choose: (parameters) => { Object.assign(chosen, parameters); remember(); redraw(); },
+};
+
+const redraw = async () => {
+  const asked = ++latest;
+  workbook.setAttribute("aria-busy", "true");
+  try {
+    const page = await View.post("api/draw", { chosen });
+    // A slower answer to an older question is not drawn over a newer one.
+    if (asked !== latest) return;
+    const began = performance.now();
+    View.items(workbook, page.items, controls);
+    View.notDrawn(footer, page.notDrawn);
+    state.textContent = page.newest ? `Newest finding ${View.moment(page.newest)}` : "There are no findings on this machine yet.";
+    state.className = "";
+    View.drawing = { page: performance.now() - began, server: page.seconds * 1000, queries: page.querySeconds * 1000 };
+  } catch (error) {
+    state.textContent = `The findings could not be read: ${error.message}`;
+    state.className = "problem";
+  } finally {
+    if (asked === latest) workbook.setAttribute("aria-busy", "false");
+  }
+};
+
+const follow = async () => {
+  try {
+    const now = (await (await fetch("api/version")).json()).version;
+    const busy = document.querySelector("details.choices[open], dialog");
+    if (version !== null && now !== version && !busy) await redraw();
+    if (version === null || !busy) version = now;
+  } catch {
+    state.textContent = "acrtm view has ended: start it again to go on.";
+    state.className = "problem";
+  }
+  setTimeout(follow, FOLLOW_MILLISECONDS);
+};
+
+redraw().then(follow);
