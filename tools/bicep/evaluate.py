@@ -61,7 +61,7 @@ Inside: TypeAlias = "Outcome | Scoped | Ways"
 Outcome: TypeAlias = "str | int | bool | list[Inside] | dict[str, Inside] | Unknown | None"
 
 _STRINGS: Final = (
-    "format guid join replace resourceId string subscriptionResourceId tenantResourceId substring toLower toUpper "
+    "format guid join replace resourceId subscriptionResourceId tenantResourceId substring toLower toUpper "
     "trim uniqueString uri extensionResourceId loadTextContent newGuid utcNow dateTimeAdd"
 )
 _KINDS: Final = {
@@ -169,7 +169,8 @@ class Evaluator:
         sides = [self.outcomes(Scoped(operand, names)) for operand in value.operands]
         if value.operator == "??":
             left, right = sides
-            return _distinct([*(way for way in left if way is not None), *right])
+            may_be_null = any(way is None or isinstance(way, Unknown) for way in left)
+            return _distinct([*(way for way in left if way is not None), *(right if may_be_null else [])])
         if value.operator == "!":
             return _distinct([not way if isinstance(way, bool) else Unknown("bool") for way in sides[0]])
         if value.operator in {"==", "!="}:
@@ -295,6 +296,11 @@ def _contains(ways: tuple[Outcome, ...]) -> Outcome:
     return Unknown("bool")
 
 
+def _string(ways: tuple[Outcome, ...]) -> Outcome:
+    [of] = ways
+    return str(of) if isinstance(of, str | int) else Unknown("string")
+
+
 def _extreme(of: Callable[..., int]) -> Callable[[tuple[Outcome, ...]], Outcome]:
     def pick(ways: tuple[Outcome, ...]) -> Outcome:
         return of(ways) if all(isinstance(way, int) for way in ways) else Unknown("int")
@@ -314,6 +320,7 @@ _FUNCTIONS: Final[Mapping[str, Callable[[tuple[Outcome, ...]], Outcome]]] = {
     "items": _items,
     "empty": _empty,
     "contains": _contains,
+    "string": _string,
     "min": _extreme(min),
     "max": _extreme(max),
 }

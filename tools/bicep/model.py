@@ -7,6 +7,7 @@ interpolation is kept as it is written, ``${…}`` included). Everything else is
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -288,7 +289,14 @@ class BicepFile:
 
     def names_used(self) -> set[str]:
         """Every name that an expression mentions."""
-        return {part.name for value in self.values() for part in walk(value) if isinstance(part, Name)}
+        parts = [part for value in self.values() for part in walk(value)]
+        keys = [key for part in parts if isinstance(part, dict) for key in part]
+        return {part.name for part in parts if isinstance(part, Name)} | {n for key in keys for n in names_in_key(key)}
+
+
+def names_in_key(key: str) -> set[str]:
+    """The names that an object's key begins its interpolations with."""
+    return set(re.findall(r"\$\{\s*(\w+)", key))
 
 
 def walk(value: Value) -> Iterator[Value]:
