@@ -11,10 +11,11 @@ import { AlertRules, CloudSettings, Hosting, MonitorSettings, Names, Network } f
 param environmentName string
 
 @description('Region of the resource group and of what is in it.')
+@metadata({ azd: { type: 'location' } })
 @minLength(1)
 param location string
 
-@description('Name of the resource group; empty makes one from the environment\'s name.')
+@description('Name of the resource group; empty takes one from the environment\'s name. Into a group that others made, deploy monitor.bicep instead: this sets the group\'s tags.')
 @maxLength(90)
 param resourceGroupName string = ''
 

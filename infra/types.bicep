@@ -162,6 +162,8 @@ type Names = {
   applicationInsights: string?
 
   @description('Data collection rule.')
+  @minLength(3)
+  @maxLength(30)
   dataCollectionRule: string?
 
   @description('Event Grid topic for alerts.')

@@ -1,9 +1,9 @@
 // The way into the table: a data collection rule with an endpoint of its own (kind Direct), or behind a separate
 // endpoint where a cloud lacks that kind or traffic has to take a private link.
 
-@description('Name of the rule.')
+@description('Name of the rule. One of kind Direct becomes part of a host name and may have no more than 30 characters.')
 @minLength(3)
-@maxLength(64)
+@maxLength(30)
 param name string
 
 @description('Region of the workspace: the rule has to be in the same.')

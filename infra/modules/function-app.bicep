@@ -166,13 +166,14 @@ resource app 'Microsoft.Web/sites@2023-12-01' = {
       '${identityId}': {}
     }
   }
+  // Flex Consumption is Linux, routes everything through its subnet and has its runtime in functionAppConfig: it
+  // refuses the older properties for that, which null leaves out.
   properties: {
     serverFarmId: planId
-    reserved: true
+    reserved: flex ? null : true
     httpsOnly: true
     publicNetworkAccess: publicAccess ? 'Enabled' : 'Disabled'
     virtualNetworkSubnetId: empty(subnetId) ? null : subnetId
-    // Flex Consumption routes everything through the subnet anyway and does not know the property.
     vnetRouteAllEnabled: flex || empty(subnetId) ? null : true
     functionAppConfig: flex
       ? {
@@ -198,7 +199,6 @@ resource app 'Microsoft.Web/sites@2023-12-01' = {
       : null
     siteConfig: {
       minTlsVersion: '1.2'
-      http20Enabled: true
       linuxFxVersion: flex ? null : 'Python|${pythonVersion}'
       ftpsState: flex ? null : 'Disabled'
       // The sweep's timer must not fall asleep on a dedicated plan; the elastic ones wake up for it.
