@@ -17,12 +17,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
-from shared.errors import AlreadyInProgress, MonitorError, NotStored, ServiceError
+from shared.errors import AlreadyInProgress, Gone, MonitorError, NotStored, ServiceError
 from shared.evidence.pieces import Unavailable
 from shared.findings.builder import Occasion, TriggeredBy
 from shared.monitor import Monitor
@@ -31,6 +32,7 @@ from shared.records.transfer import Direction, Pipeline
 from shared.sinks.cursor import Cursor
 from shared.sweep_blobs import BlobSweep
 from shared.sweep_budget import ReadBudget
+from shared.sweep_cleaning import CleaningSweep
 from shared.sweep_conditions import ConditionSweep
 from shared.sweep_facts import SweepFacts
 from shared.sweep_lost_writes import sweep_lost_writes
@@ -71,6 +73,7 @@ class SweepReport:
     seconds: float = 0.0
     finished: bool = True
     oldest_expectation: datetime | None = None
+    cleaned: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
 
     def add(self, recorded: Recorded) -> None:
@@ -94,6 +97,7 @@ class SweepReport:
             "resolved": self.resolved,
             "armReads": self.arm_reads,
             "oldestOpenExpectation": iso(self.oldest_expectation),
+            "cleaned": {kind: count for kind, count in sorted(self.cleaned.items()) if count},
             "finished": self.finished,
             "problems": self.problems[:20],
             "monitorVersion": MONITOR_VERSION,
@@ -165,6 +169,7 @@ class Sweep:
             self._reach,
             self._conditions,
             self._standing,
+            self._clean,
         )
 
     async def _attempt(self, step: Step, occasion: Occasion) -> None:
@@ -178,6 +183,9 @@ class Sweep:
     async def _registries(self, occasion: Occasion) -> None:
         registries = await self._monitor.gatherer.lookups.monitored_registries()
         self._report.registries = len(registries)
+        self._facts.monitored_registries = registries
+        # Until each of them has answered.
+        self._facts.unlisted_pipelines |= set(registries)
         cursor = Cursor(self._monitor.state)
         waiting = list(await cursor.rotated(registries))
         turns = asyncio.Semaphore(_AT_ONCE)
@@ -200,32 +208,46 @@ class Sweep:
             await cursor.stop_before(next((registry for registry in waiting if registry in left), ""))
 
     async def _registry(self, registry_id: str, occasion: Occasion) -> None:
-        """Its pipelines first: they and their containers are looked at also where the runs can't be listed."""
-        await self._list_pipelines(registry_id)
+        """Its pipelines and their containers are looked at also where the runs can't be listed."""
+        failure = await self._runs(registry_id, occasion)
+        if not isinstance(failure, Gone):
+            await self._list_pipelines(registry_id)
+        if failure is not None:
+            raise failure
+        self._facts.swept_registries.add(registry_id)
+
+    async def _runs(self, registry_id: str, occasion: Occasion) -> ServiceError | None:
+        """Why the runs can't be listed, if they can't."""
         runs = RunSweep(self._monitor, self._facts, self._report.started)
         try:
             async for recorded in runs.sweep(registry_id, occasion):
                 self._report.add(recorded)
         except ServiceError as error:
             self._facts.unlisted_runs[registry_id] = Unavailable.because(error)
-            raise
+            if isinstance(error, Gone):
+                self._facts.gone_registries.add(registry_id)
+            return error
         finally:
             self._report.runs_seen += runs.seen
             self._report.runs_diagnosed += runs.diagnosed
             self._report.runs_open += runs.not_over
             self._report.resolved += runs.resolved
             self._report.problems += runs.problems
-        self._facts.swept_registries.add(registry_id)
+        return None
 
     async def _list_pipelines(self, registry_id: str) -> None:
+        listed = 0
         for direction in Direction:
             found = await self._monitor.gatherer.lookups.pipelines_of(
                 registry_id, direction, after=self._report.started
             )
-            if isinstance(found, Unavailable):
-                self._report.problems.append(found.reason)
-            elif isinstance(found, tuple):
+            if isinstance(found, tuple):
                 self._pipelines += found
+                listed += 1
+            elif isinstance(found, Unavailable):
+                self._report.problems.append(found.reason)
+        if listed == len(Direction):
+            self._facts.unlisted_pipelines.discard(registry_id)
 
     async def _lost_writes(self, occasion: Occasion) -> None:
         recorded = await sweep_lost_writes(self._monitor, occasion, self._report.started, self._report.problems)
@@ -245,8 +267,11 @@ class Sweep:
     async def _look_at_blobs(self, occasion: Occasion) -> None:
         blobs = BlobSweep(self._monitor, self._facts, self._report.started)
         await blobs.load()
-        self._report.add(await blobs.sweep(self._pipelines, occasion))
-        self._report.problems += blobs.problems
+        try:
+            self._report.add(await blobs.sweep(self._pipelines, occasion))
+        finally:
+            self._report.cleaned["expectations"] += blobs.forgotten
+            self._report.problems += blobs.problems
 
     async def _reach(self, _occasion: Occasion) -> None:
         await sweep_reach(self._monitor, self._facts, self._report.started)
@@ -261,6 +286,13 @@ class Sweep:
 
     async def _standing(self, _occasion: Occasion) -> None:
         await say_what_stands(self._monitor, self._facts, self._report.started)
+
+    async def _clean(self, _occasion: Occasion) -> None:
+        cleaning = CleaningSweep(self._monitor, self._facts, self._report.started)
+        try:
+            await cleaning.sweep()
+        finally:
+            self._report.cleaned += cleaning.counts
 
     async def _note(self, error: MonitorError, registry_id: str, occasion: Occasion) -> None:
         """A registry that can't be swept is said, and the others are swept all the same."""

@@ -8,12 +8,13 @@ blob is gone.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
 from shared.addresses import ContainerAddress, read_container_address
 from shared.diagnosis.diagnose import Diagnosis
-from shared.errors import ServiceError, TransientError
+from shared.errors import Gone, ServiceError, TransientError
 from shared.findings.builder import Occasion
 from shared.monitor import Monitor
 from shared.recorder import Recorded
@@ -28,6 +29,8 @@ from shared.sweep_facts import SweepFacts
 EVERY: Final = timedelta(minutes=15)
 # A blob that was judged and still waits is judged again at this rhythm: a repair raises no event.
 AGAIN: Final = timedelta(minutes=15)
+# What was expected in a container is forgotten when no import pipeline has read it for this long.
+UNREAD_FOR: Final = timedelta(days=1)
 _PAGE: Final = 1_000
 _AT_ONCE: Final = 8
 
@@ -42,6 +45,7 @@ class BlobSweep:
         self._containers = Rhythms(monitor.state, "containers")
         self._judged = Rhythms(monitor.state, "blobs")
         self._expectations: dict[str, Entry] = {}
+        self.forgotten = 0
         self.problems: list[str] = []
 
     async def load(self) -> None:
@@ -49,8 +53,7 @@ class BlobSweep:
         self._expectations = {entry.key: entry async for entry in self._monitor.state.entries(PREFIX)}
         await self._containers.load()
         await self._judged.load()
-        opened = [moment for entry in self._expectations.values() if (moment := opened_by_label(entry.label))]
-        self._facts.oldest_expectation = min(opened, default=None)
+        self._note_oldest(self._expectations.values())
 
     async def sweep(self, pipelines: list[Pipeline], occasion: Occasion) -> Recorded:
         """Lists the containers that are due and judges what waits there."""
@@ -70,7 +73,26 @@ class BlobSweep:
                     self.problems.append(str(error))
                     continue
                 recorded = Recorded(recorded.findings + found.findings, recorded.alerts + found.alerts)
+        await self._forget_what_nobody_reads({str(place) for place in watched})
         return recorded
+
+    async def _forget_what_nobody_reads(self, watched: set[str]) -> None:
+        """Nothing is expected where no import pipeline reads the container any more; the oldest of the rest is told.
+
+        A pipeline may be made anew, so what was expected there is kept for a while.
+        """
+        expected = []
+        for key, entry in list(self._expectations.items()):
+            place = entry.label.rpartition("|")[2]
+            if place in watched or not self._facts.knows_all_pipelines:
+                expected.append(entry)
+            elif self._now - (self._containers.last(place) or entry.written) > UNREAD_FOR:
+                self.forgotten += await self._close(key)
+        self._note_oldest(expected)
+
+    def _note_oldest(self, expected: Iterable[Entry]) -> None:
+        opened = (opened_by_label(entry.label) for entry in expected)
+        self._facts.oldest_expectation = min((moment for moment in opened if moment is not None), default=None)
 
     def _is_watched(self, place: ContainerAddress, readers: list[Pipeline]) -> bool:
         """Whether a trigger is on, or a blob is known to wait where all of them are off."""
@@ -97,6 +119,9 @@ class BlobSweep:
         except ServiceError as error:
             if isinstance(error, TransientError):
                 raise
+            if isinstance(error, Gone):
+                # No container, no blob in it.
+                await self._close_what_is_gone(place, set())
             # The pipelines' own looks say what is missing on the container; here nothing may be concluded.
             recorded = await self._monitor.cannot_list(place, readers, error, occasion)
             # Known to be wrong in this sweep, so that its own last step does not call it resolved.
@@ -169,10 +194,9 @@ class BlobSweep:
                 self._facts.gone_blobs.add(f"{record.get('account')}/{record.get('container')}/{record.get('blob')}")
             await self._close(key)
 
-    async def _close(self, key: str) -> None:
+    async def _close(self, key: str) -> bool:
         entry = self._expectations.pop(key, None)
-        if entry is not None:
-            await self._monitor.state.delete(key, entry.etag)
+        return entry is not None and await self._monitor.state.delete(key, entry.etag)
 
 
 def _is_on(readers: list[Pipeline]) -> bool:

@@ -14,6 +14,7 @@ from shared.findings.finding import Finding, State, finding_key
 from shared.records.key_vault import SecretAttributes
 from shared.records.transfer import Direction, PipelineRun, RunOutcome
 from shared.rules.model import Outcome
+from shared.sinks.state_listing import Entry
 from shared.times import is_since_write
 
 
@@ -31,7 +32,9 @@ class SweepFacts:
     """``healthy`` are keys of conditions that a look has just found gone, ``unhealthy`` those it has found.
 
     ``renewed_secrets`` are pipelines whose secret ends late enough, of whose token nothing else is known.
-    ``unlisted_runs`` are registries whose runs could not be listed, and why.
+    ``unlisted_runs`` are registries whose runs could not be listed, and why; ``gone_registries`` are those that are
+    not there. ``monitored_registries`` is ``None`` while they are not known, ``unlisted_pipelines`` those whose
+    pipelines are not. ``unlisted_marks`` are old marks of runs that no list names any more.
     """
 
     last_success: dict[str, datetime] = field(default_factory=dict)
@@ -44,7 +47,16 @@ class SweepFacts:
     renewed_secrets: set[str] = field(default_factory=set)
     swept_registries: set[str] = field(default_factory=set)
     unlisted_runs: dict[str, Unavailable] = field(default_factory=dict)
+    gone_registries: set[str] = field(default_factory=set)
+    monitored_registries: tuple[str, ...] | None = None
+    unlisted_pipelines: set[str] = field(default_factory=set)
+    unlisted_marks: list[Entry] = field(default_factory=list)
     oldest_expectation: datetime | None = None
+
+    @property
+    def knows_all_pipelines(self) -> bool:
+        """Whether every pipeline of every monitored registry was listed, so that what is not there is gone."""
+        return self.monitored_registries is not None and not self.unlisted_pipelines
 
     def add_run(self, run: PipelineRun) -> None:
         """Learns from a run of the list."""

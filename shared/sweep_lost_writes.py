@@ -11,11 +11,14 @@ from shared.findings.builder import Occasion
 from shared.findings.finding import Finding
 from shared.monitor import Monitor
 from shared.recorder import Recorded
-from shared.sinks.lost_writes import LostRecord
+from shared.rejected_writes import REJECTED
+from shared.sinks.lost_writes import LOOKED_UP_FOR, LostRecord
 
 # A deployment that fails a hundred times an hour is looked at over several sweeps.
 MOST_AT_A_TIME: Final = 100
 _AT_ONCE: Final = 4
+# The log is asked for a day, and for another one if it could not be asked; then the first cause stands.
+GIVEN_UP_AFTER: Final = 2 * LOOKED_UP_FOR
 
 
 async def sweep_lost_writes(monitor: Monitor, occasion: Occasion, now: datetime, problems: list[str]) -> Recorded:
@@ -36,6 +39,8 @@ async def sweep_lost_writes(monitor: Monitor, occasion: Occasion, now: datetime,
                     recorded = await monitor.rejected_writes.look_up(record, monitor.azure.activity_log, occasion)
             except MonitorError as error:
                 problems.append(str(error))
+                if now - record.written_at > GIVEN_UP_AFTER:
+                    await monitor.rejected_writes.records.finish(record, REJECTED)
                 return
         findings.extend(recorded.findings)
         alerts.extend(recorded.alerts)

@@ -23,6 +23,7 @@ from shared.rules.catalogue import CATALOGUE
 from shared.rules.model import Outcome
 from shared.sinks.rhythms import Rhythms
 from shared.sinks.run_marks import MarkState, RunMark, mark_of_label, run_key, run_prefix
+from shared.sweep_cleaning import is_old_mark
 from shared.sweep_facts import SweepFacts
 
 STUCK: Final = "ACRT104"
@@ -48,12 +49,9 @@ class RunSweep:
 
     async def sweep(self, registry_id: str, occasion: Occasion) -> AsyncIterator[Recorded]:
         """Diagnoses what is to be diagnosed, page by page; then resolves failed runs that a success has followed."""
-        known = {
-            entry.key: mark
-            async for entry in self._monitor.state.entries(run_prefix(registry_id))
-            if (mark := mark_of_label(entry.label)) is not None
-        }
+        known = {entry.key: entry async for entry in self._monitor.state.entries(run_prefix(registry_id))}
         failed: list[PipelineRun] = []
+        listed: set[str] = set()
         async for page in self._monitor.azure.registries.run_pages(registry_id):
             if not self._stuck_is_read and any(run.outcome is RunOutcome.NOT_OVER for run in page):
                 await self._stuck.load()
@@ -61,12 +59,17 @@ class RunSweep:
             for run in page:
                 self.seen += 1
                 self._facts.add_run(run)
-                mark = known.get(run_key(run.id, registry_id))
+                key = run_key(run.id, registry_id)
+                listed.add(key)
+                mark = mark_of_label(known[key].label) if key in known else None
                 if run.outcome is RunOutcome.FAILED and mark is not None and mark.is_about(run) and _is_told(mark):
                     failed.append(run)
                 if self._wants_a_look(run, mark):
                     yield await self._look(run, occasion)
         yield await self._resolve(failed, occasion)
+        # The list is whole, so what is left over is of runs that were deleted.
+        left = (entry for key, entry in known.items() if key not in listed)
+        self._facts.unlisted_marks += [entry for entry in left if is_old_mark(self._monitor, entry, self._now)]
 
     def _wants_a_look(self, run: PipelineRun, mark: RunMark | None) -> bool:
         """Whether a run is worth a look: not done yet, and not from long before the monitor."""

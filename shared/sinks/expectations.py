@@ -2,7 +2,8 @@
 
 ::
 
-      (no record) ──expect──▶ expected ──▶ (record deleted: a run names the blob, or the blob is gone)
+      (no record) ──expect──▶ expected ──▶ (record deleted: a run names the blob, the blob is gone, or for a day
+                                            no import pipeline has read its container)
 
 One record for each blob and ETag. It is written after the blob's findings are stored and closed by the sweep.
 """

@@ -6,8 +6,8 @@
       (no record) ──────────▶ waiting ─────────────────────────────────────────────▶ done ──two days──▶ (deleted)
 
 One record for each write, by its resource and its correlation id. It is written after the rejection's finding is
-stored. A ``done`` record stays for as long as the event may be delivered again, so that a late delivery does not
-bring the first, poorer cause back.
+stored. Where the log can't be asked at all, it is given up after two days. A ``done`` record stays for as long as the
+event may be delivered again, so that a late delivery does not bring the first, poorer cause back.
 """
 
 from __future__ import annotations

@@ -15,6 +15,13 @@ from shared.sinks.state_store import StateStore
 from shared.times import iso, parse_time
 
 PREFIX: Final = "rhythms/"
+# What has a rhythm.
+KINDS: Final = ("pipelines", "containers", "blobs", "reach", "stuck", "standing")
+
+
+def rhythm_prefix(kind: str) -> str:
+    """Where the records of one kind of look stand."""
+    return f"{PREFIX}{kind}/"
 
 
 class Rhythms:
@@ -22,7 +29,7 @@ class Rhythms:
 
     def __init__(self, store: StateStore, kind: str) -> None:
         self._store = store
-        self._prefix = f"{PREFIX}{kind}/"
+        self._prefix = rhythm_prefix(kind)
         self._known: dict[str, Entry] = {}
 
     async def load(self) -> None:

@@ -24,6 +24,10 @@ What was found is stored before ``finish``: a crash in between repeats rows with
 would lose them. Before it is stored, ``intend`` notes the root cause in the claim: who takes over after a crash may
 find another one, as the world has changed meanwhile, and then has to take back the row that perhaps was stored.
 ``causes`` are the rows of all root causes that may stand.
+
+A mark is deleted (:mod:`shared.sweep_cleaning`) when the registry's list does not name the run any more and nothing was
+written to the mark for the look-back, the day for which Event Grid delivers an event, and another day. Until then an
+event that comes again or a list that leaves the run out once finds it known. A listed run keeps its mark, however old.
 """
 
 from __future__ import annotations

@@ -212,6 +212,17 @@ async def test_a_log_that_can_not_be_had_is_a_problem_of_this_sweep(corridor: Co
     assert (await record_of(corridor))["state"] == "waiting"
 
 
+async def test_a_log_that_is_never_to_be_had_is_given_up_and_forgotten(corridor: Corridor) -> None:
+    forbid(corridor)
+    await corridor.run_event(await rejected(corridor))
+    corridor.break_down("arm", Reset(), "eventtypes")
+    occasion, now = Occasion(TriggeredBy.SWEEP), datetime.now(UTC)
+    for hours, state in ((47, ["waiting"]), (49, ["done"]), (50, [])):
+        await sweep_lost_writes(corridor.monitor, occasion, now + timedelta(hours=hours), [])
+        assert [record["state"] for record in (await corridor.state(PREFIX)).values()] == state
+    assert [row["RuleId"] for row in corridor.root_causes()] == ["ACRT110"]
+
+
 async def test_a_topic_that_is_down_loses_no_resolution(corridor: Corridor) -> None:
     forbid(corridor)
     await corridor.run_event(await rejected(corridor))
