@@ -57,10 +57,11 @@ def report(workbook: Workbook, store: EmbeddedStore) -> str:
     with store.reading() as reader, shown_progress("states of the page") as progress:
         drawing = Drawing(workbook, _Remembered(reader), utc_now())
         first = drawing.draw({})
-        for state, of in _states(drawing, first):
+        start = {link["parameter"]: link["value"] for link in _tabs(first) if link["chosen"]}
+        for state, of in _states(drawing, start, first):
             states[state_key(state)] = _packed(drawing.draw(state), pool)
             progress("states of the page", len(states), of)
-    document = {"pool": list(pool.values()), "states": states, "first": state_key({}), "mostRows": MOST_ROWS}
+    document = {"pool": list(pool.values()), "states": states, "first": start, "mostRows": MOST_ROWS}
     return _page(document, iso(drawing.now) or "", first["newest"])
 
 
@@ -69,17 +70,21 @@ def state_key(chosen: dict[str, str]) -> str:
     return json.dumps(sorted(chosen.items()), ensure_ascii=False, separators=(",", ":"))
 
 
-def _states(drawing: Drawing, first: Drawn) -> Iterator[tuple[dict[str, str], int]]:
-    """The first state, each tab, and each row of their grids that can be chosen; with how many there are."""
-    tabs: list[dict[str, str]] = [
-        {link["parameter"]: link["value"]}
-        for item in _walk(first["items"])
+def _tabs(drawn: Drawn) -> list[Drawn]:
+    return [
+        link
+        for item in _walk(drawn["items"])
         if item["kind"] == "tabs"
         for link in item["links"]
         if link["target"] == "parameter"
     ]
-    states: list[dict[str, str]] = [{}, *tabs]
-    for state in tabs or [{}]:
+
+
+def _states(drawing: Drawing, start: dict[str, str], first: Drawn) -> Iterator[tuple[dict[str, str], int]]:
+    """The first state, the other tabs, and each row of their grids that can be chosen; with how many there are."""
+    states = [start]
+    states += [start | {tab["parameter"]: tab["value"]} for tab in _tabs(first) if not tab["chosen"]]
+    for state in list(states):
         for item in _walk(drawing.draw(state)["items"]):
             states += [state | chosen for chosen in _rows(item)]
     for state in states:

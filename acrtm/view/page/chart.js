@@ -59,7 +59,7 @@ const options = (item) => {
     const data = names.map((name) => ({ name, value: series.get(name).reduce((sum, [, value]) => sum + (value ?? 0), 0) }));
     return { ...common, series: [{ type: "pie", radius: ["45%", "75%"], data, label: { color: ink } }] };
   }
-  const axis = { axisLine: { lineStyle: { color: line } }, axisLabel: { color: ink }, splitLine: { lineStyle: { color: line } } };
+  const axis = { axisLine: { lineStyle: { color: line } }, axisLabel: { color: ink, hideOverlap: true }, splitLine: { lineStyle: { color: line } } };
   return {
     ...common,
     grid: { left: 8, right: 16, top: 16, bottom: names.length > 1 ? 40 : 8, containLabel: true },

@@ -2,7 +2,7 @@
 "use strict";
 
 const { pool, states, first, mostRows } = JSON.parse(document.getElementById("findings").textContent);
-const chosenNow = {};
+const chosenNow = { ...first };
 
 const unpacked = (number) => {
   const item = pool[number];
@@ -17,7 +17,7 @@ const frozenControls = {
     Object.assign(chosenNow, parameters);
     if (states[keyOf(chosenNow)]) return show(keyOf(chosenNow));
     // Another tab: what was chosen in the one before does not count there.
-    for (const name of Object.keys(chosenNow)) if (!(name in parameters)) delete chosenNow[name];
+    for (const name of Object.keys(chosenNow)) if (!(name in parameters) && !(name in first)) delete chosenNow[name];
     if (states[keyOf(chosenNow)]) return show(keyOf(chosenNow));
     document.getElementById("state").textContent = `This report holds the details of the first ${mostRows} rows only.`;
     return undefined;
@@ -30,4 +30,4 @@ const show = (key) => {
   View.notDrawn(document.getElementById("footer"), state.notDrawn);
 };
 
-show(first);
+show(keyOf(first));

@@ -60,4 +60,22 @@ const follow = async () => {
   setTimeout(follow, FOLLOW_MILLISECONDS);
 };
 
+// Two views: the workbook, and queries of one's own. The editor is loaded by the first who wants it.
+const queries = View.element("main", { id: "queries", hidden: true });
+workbook.after(queries);
+const views = [["Workbook", workbook], ["Query", queries]].map(([label, place]) => {
+  const button = View.element("button", { type: "button", "aria-pressed": String(place === workbook), click: async () => {
+    for (const [other, itsPlace] of [[views[0], workbook], [views[1], queries]]) {
+      itsPlace.hidden = itsPlace !== place;
+      other.setAttribute("aria-pressed", String(itsPlace === place));
+    }
+    if (place === queries && !queries.children.length) {
+      queries.append(View.element("p", { class: "quiet" }, "Loading the editor …"));
+      await View.query(queries);
+    }
+  } }, label);
+  return button;
+});
+document.getElementById("views").append(...views);
+
 redraw().then(follow);

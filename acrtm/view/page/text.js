@@ -130,11 +130,12 @@ View.formatted = (setting, value, type, row) => {
     return View.element("span", { class: "with-icon" }, icon, View.element("span", {}, text));
   }
   if (setting?.linkTarget === "CellDetails" || (type === "dynamic" && value !== null)) {
-    const title = setting?.linkLabel || "Details";
-    return View.element("button", { type: "button", class: "link", click: (event) => {
+    // As in the portal: without a label of its own the link shows the cell, cut where it gets long.
+    const label = setting?.linkLabel || (type === "dynamic" ? "Details" : words);
+    return View.element("button", { type: "button", class: "link cut", click: (event) => {
       event.stopPropagation();
-      View.showDetails(title, value);
-    } }, title);
+      View.showDetails(setting?.name ?? "Details", value);
+    } }, label);
   }
   if (setting?.linkTarget === "Url") {
     const address = View.webAddress(setting.linkColumn && row ? row[setting.linkColumn] : value);
