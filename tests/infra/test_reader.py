@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tools.bicep import (
     BicepError,
@@ -170,6 +172,50 @@ def test_loaded_files_are_found_beside_the_file() -> None:
         "var a = loadJsonContent('../x.json').columns\nvar b = [loadTextContent('q/y.kql')]\n", Path("/i/m/a.bicep")
     )
     assert sorted(file.loads()) == [Path("/i/m/q/y.kql"), Path("/i/x.json")]
+
+
+@pytest.mark.parametrize(
+    "again", ["param a int\n", "var a = 1\n", "resource a 'N.S/as@2020-01-01' = {}\n", "module a 'm.bicep' = {}\n"]
+)
+def test_a_name_is_declared_once(again: str) -> None:
+    with pytest.raises(BicepError, match="a is declared twice"):
+        parse(f"param a string\n{again}")
+    assert parse("param a string\noutput a string = a\n").outputs["a"].value == Name("a", "a")
+
+
+def test_a_function_binds_its_parameters() -> None:
+    function = parse("func f(a string, b int) string => '${a}${b}'\n").functions["f"]
+    assert isinstance(function, Lambda)
+    assert function.variables == ("a", "b")
+
+
+_LITERALS: st.SearchStrategy[Value] = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**31), 2**31) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+def _written(value: Value) -> str:
+    """The value as Bicep source, every character of a string escaped that isn't a plain letter or digit."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "true" if value else "false"
+        case str():
+            plain = (c if c.isascii() and c.isalnum() else f"\\u{{{ord(c):x}}}" for c in value)
+            return f"'{''.join(plain)}'"
+        case list():
+            return "".join(["[", *(f"\n{_written(item)}" for item in value), "\n]"])
+        case dict():
+            return "".join(["{", *(f"\n{_written(key)}: {_written(item)}" for key, item in value.items()), "\n}"])
+    return str(value)
+
+
+@given(_LITERALS)
+def test_any_literal_is_read_as_it_was_written(value: Value) -> None:
+    assert _value(_written(value)) == value
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from tools.bicep.model import (
     REQUIRED,
     BicepFile,
     Call,
+    Lambda,
     Module,
     Output,
     Parameter,
@@ -65,6 +66,7 @@ class _Reader:
         self._modules: dict[str, Module] = {}
         self._outputs: dict[str, Output] = {}
         self._functions: dict[str, Value] = {}
+        self._names: set[tuple[str, str]] = set()
         self._decorators: Decorators = {}
         self._declare: dict[str, Callable[[Node], None]] = {
             "target_scope_assignment": self._target_scope,
@@ -103,6 +105,15 @@ class _Reader:
             functions=self._functions,
         )
 
+    def _new(self, node: Node) -> str:
+        """The declared name. All but outputs share one space of names."""
+        space = "output" if node.type == "output_declaration" else ""
+        name = _name(node)
+        if (space, name) in self._names:
+            raise BicepError(f"{self._path}:{line_of(node)}: {name} is declared twice")
+        self._names.add((space, name))
+        return name
+
     def _target_scope(self, node: Node) -> None:
         self._scope = str(value_of(_last(node)))
 
@@ -113,7 +124,8 @@ class _Reader:
     def _parameter(self, node: Node) -> None:
         default = value_of(_last(node)) if _has(node, "=") else REQUIRED
         type_ = self._narrowed(_type(_type_node(node)))
-        self._parameters[_name(node)] = Parameter(_name(node), self._decorators, line_of(node), type_, default)
+        name = self._new(node)
+        self._parameters[name] = Parameter(name, self._decorators, line_of(node), type_, default)
 
     def _narrowed(self, type_: Type) -> Type:
         """``@allowed`` is the older way to write a choice of literals."""
@@ -121,29 +133,35 @@ class _Reader:
         return replace(type_, literals=tuple(allowed)) if isinstance(allowed, list) and allowed else type_
 
     def _variable(self, node: Node) -> None:
-        self._variables[_name(node)] = Variable(_name(node), self._decorators, line_of(node), value_of(_last(node)))
+        name = self._new(node)
+        self._variables[name] = Variable(name, self._decorators, line_of(node), value_of(_last(node)))
 
     def _type(self, node: Node) -> None:
-        self._types[_name(node)] = TypeDeclaration(_name(node), self._decorators, line_of(node), _type(_last(node)))
+        name = self._new(node)
+        self._types[name] = TypeDeclaration(name, self._decorators, line_of(node), _type(_last(node)))
 
     def _output(self, node: Node) -> None:
         type_ = _type(_type_node(node))
-        self._outputs[_name(node)] = Output(_name(node), self._decorators, line_of(node), type_, value_of(_last(node)))
+        name = self._new(node)
+        self._outputs[name] = Output(name, self._decorators, line_of(node), type_, value_of(_last(node)))
 
     def _function(self, node: Node) -> None:
-        name = node.child_by_field_name("name")
-        self._functions[text_of(name) if name else ""] = value_of(_last(node))
+        heads = [head for part in children_of(node, "parameters") for head in children_of(part, "parameter")]
+        variables = tuple(_name(head) for head in heads)
+        name = self._new(node)
+        self._functions[name] = Lambda(text_of(node), variables, value_of(_last(node)))
 
     def _module(self, node: Node) -> None:
         path = str(value_of(children_of(node, "string")[0]))
-        self._modules[_name(node)] = Module(_name(node), self._decorators, line_of(node), value_of(_last(node)), path)
+        name = self._new(node)
+        self._modules[name] = Module(name, self._decorators, line_of(node), value_of(_last(node)), path)
 
     def _resource(self, node: Node, parent: Resource | None = None, decorators: Decorators | None = None) -> None:
         type_, _, version = str(value_of(children_of(node, "string")[0])).partition("@")
         if parent:
             type_, version = f"{parent.type}/{type_}", version or parent.version
         resource = Resource(
-            _name(node),
+            self._new(node),
             self._decorators if decorators is None else decorators,
             line_of(node),
             value_of(_last(node)),
