@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from localcloud.world.access import BUILT_IN_ROLES
-from tools.bicep import BicepFile, Value, read
+from tools.bicep import BicepFile, Member, Value, read, walk
 from tools.bicep.evaluate import Evaluator, Unknown
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,6 +40,25 @@ def test_main_hands_on_all_that_the_monitor_takes() -> None:
             assert (twin.type, twin.default) == (parameter.type, parameter.default)
             if name != "tags":
                 assert twin.decorators == parameter.decorators
+
+
+def test_every_property_of_a_parameter_is_read() -> None:
+    types = read(INFRA / "types.bicep").types
+    readers = (MONITOR, _module("function-app"))
+    read_names = {
+        part.name
+        for file in readers
+        for value in file.values()
+        for part in walk(value)
+        if isinstance(part, Member) and ".?" in part.text
+    }
+    declared = {name for type_ in types.values() for name in type_.type.properties}
+    assert declared - read_names == set()
+    named = {parameter.type.text for parameter in MAIN.parameters.values()}
+    named |= {
+        property_.type.text.rstrip("?") for type_ in types.values() for property_ in type_.type.properties.values()
+    }
+    assert set(types) - named == set()
 
 
 def test_only_what_nobody_can_guess_is_required() -> None:

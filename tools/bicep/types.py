@@ -111,6 +111,8 @@ class _Check:
                     pending += way
                 elif isinstance(way, dict):
                     yield way
+                else:
+                    self._open("")
 
     def _value(self, value: Inside, type_: Definition, path: str, *, required: bool) -> None:
         for way in self._evaluator.inside(value):
