@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test scenarios check lint types fresh requirements bench prove clean
+.PHONY: help demo test scenarios check lint types fresh requirements bench prove browser clean
 
 PYTHON := .venv/bin/python
 # An installed uv is used; otherwise one is put beside the project. The search for python3 starts in /
@@ -44,6 +44,9 @@ bench: .make/python .make/node ## Measure: throughput, ARM reads, import time, h
 
 prove: .make/python .make/node ## Every dependency fails in every way: nothing lost, false, late or leaked (some minutes)
 	@$(PYTHON) -m prove.matrix
+
+browser: .make/python ## Chromium for the tests of the page, if there is none
+	@tools/browser.sh
 
 clean: ## Remove what make has installed and written
 	@rm -rf .venv .tools node_modules .make .acrtm

@@ -1,0 +1,104 @@
+"""The page in a real browser, over findings that the product's own handlers have written."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, Page, async_playwright
+
+from acrtm.view import files
+from acrtm.view.server import Server
+from embedded import EmbeddedStore
+from localcloud import Azurite
+from tests.browser.chromium import chromium
+from tools.shown_findings import write_shown_findings
+
+Opened = Callable[..., Awaitable[Page]]
+
+
+@pytest.fixture(scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    path = chromium()
+    if not path:
+        pytest.skip("no Chromium is installed: make browser")
+    async with async_playwright() as playwright:
+        # Root, as CI often is, has no sandbox of the browser's; it only ever sees pages of these tests.
+        running = await playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield running
+        await running.close()
+
+
+@pytest.fixture(scope="session")
+async def shown(azurite: Azurite, tmp_path_factory: pytest.TempPathFactory) -> EmbeddedStore:
+    """The middle of a working day: some runs failed, blobs wait, a token expires, something is muted."""
+    store = EmbeddedStore.open(tmp_path_factory.mktemp("shown") / "findings.duckdb")
+    await write_shown_findings(store, azurite)
+    return store
+
+
+@pytest.fixture
+async def served(shown: EmbeddedStore) -> AsyncIterator[Server]:
+    async with serving(shown) as server:
+        yield server
+
+
+@asynccontextmanager
+async def serving(store: EmbeddedStore) -> AsyncIterator[Server]:
+    server = Server(store, files.workbook())
+    await server.start()
+    try:
+        yield server
+    finally:
+        await server.close()
+
+
+@pytest.fixture
+async def opened(browser: Browser) -> AsyncIterator[Opened]:
+    """Opens an address and waits until it is drawn. A complaint of the page, or a request elsewhere, fails the test."""
+    wrong: list[str] = []
+    contexts = []
+
+    async def open_page(address: str, *, width: int = 1280, scheme: str = "light") -> Page:
+        context = await browser.new_context(
+            viewport={"width": width, "height": 900},
+            color_scheme="dark" if scheme == "dark" else "light",
+        )
+        contexts.append(context)
+        page = await context.new_page()
+        page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
+        page.on("console", lambda message: wrong.append(f"console: {message.text}"))
+        page.on("request", lambda request: _watch(request.url, wrong))
+        await page.goto(address)
+        await drawn(page)
+        return page
+
+    yield open_page
+    for context in contexts:
+        await context.close()
+    assert wrong == []
+
+
+def _watch(url: str, wrong: list[str]) -> None:
+    if not url.startswith(("http://127.0.0.1:", "file:", "data:", "blob:")):
+        wrong.append(f"asked elsewhere: {url}")
+
+
+async def drawn(page: Page) -> None:
+    """Waits until the workbook stands."""
+    await page.locator("#workbook:not([aria-busy=true]) > .item").first.wait_for()
+
+
+async def choose_tab(page: Page, label: str) -> None:
+    """Clicks a tab and waits until it is drawn."""
+    await page.get_by_role("tab", name=label).click()
+    await page.locator(f"[role=tab][aria-selected=true]:has-text('{label}')").wait_for()
+    await drawn(page)
+
+
+def written(path: Path, text: str) -> str:
+    """The address of a file with ``text``."""
+    path.write_text(text, encoding="utf-8")
+    return path.as_uri()

@@ -1,0 +1,157 @@
+"""What a reader sees and does: tabs, items, parameters, drill-down, sorting, filter, following the store."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from acrtm.view import files
+from acrtm.view.drawing import Drawing
+from acrtm.view.server import Server
+from embedded import EmbeddedStore
+from embedded.workbook import Links
+from shared.evidence.lookups import utc_now
+from tests.browser.conftest import Opened, choose_tab, drawn, serving
+
+TABS = [
+    link
+    for item, _ in files.workbook().walk()
+    if isinstance(item, Links) and item.style == "tabs"
+    for link in item.links
+]
+
+
+def walked(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [found for item in items for found in (item, *walked(item.get("items", [])))]
+
+
+@pytest.mark.parametrize("tab", TABS, ids=lambda link: link.value)
+async def test_every_item_of_every_tab_is_drawn_or_named(
+    opened: Opened, served: Server, shown: EmbeddedStore, tab: Any
+) -> None:
+    with shown.reading() as reader:
+        wanted = Drawing(files.workbook(), reader, utc_now()).draw({tab.parameter: tab.value})
+    page = await opened(served.address)
+    await choose_tab(page, tab.label)
+    for item in walked(wanted["items"]):
+        place = page.locator(f"section[data-name='{item['name']}'][data-kind='{item['kind']}']")
+        assert await place.count() == 1, item["name"]
+        assert await place.is_visible(), item["name"]
+        assert "error" not in item, item
+        inside = {"grid": "table tbody tr", "tiles": ".tile", "chart": "canvas", "card": "p, h3, pre"}.get(item["kind"])
+        if inside and item["rows"]:
+            expected = len(item["rows"]) if item["kind"] in {"grid", "tiles"} else 1
+            await place.locator(inside).first.wait_for()
+            assert await place.locator(inside).count() >= expected, item["name"]
+        elif inside:
+            assert await place.locator(".no-data").inner_text(), item["name"]
+    footer = await page.locator("#footer").inner_text()
+    for left_out in wanted["notDrawn"]:
+        assert left_out["name"] in footer
+
+
+async def test_a_chart_is_painted(opened: Opened, served: Server) -> None:
+    page = await opened(served.address)
+    canvas = page.locator("section.chart canvas").first
+    await canvas.wait_for()
+    colours = await canvas.evaluate(
+        """(canvas) => {
+          const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+          const seen = new Set();
+          for (let at = 0; at < data.length; at += 4) {
+            if (data[at + 3]) seen.add(`${data[at]},${data[at + 1]},${data[at + 2]}`);
+          }
+          return seen.size;
+        }"""
+    )
+    assert colours > 3
+
+
+async def test_a_parameter_changes_what_is_shown(opened: Opened, served: Server, shown: EmbeddedStore) -> None:
+    page = await opened(served.address)
+    grid = page.locator("section.grid").first
+    before = await grid.locator("tbody tr").count()
+    open_ = "AcrTransferFindings_CL | summarize arg_max(TimeGenerated, *) by FindingKey | where State == 'Open'"
+    names = [row["RegistryName"] for row in shown.query(f"{open_} | where isnotempty(RegistryName)").dicts()]
+    rarest = Counter(names).most_common()[-1][0]
+    await page.locator(".parameter", has_text="Registry").locator("summary").click()
+    await page.get_by_role("checkbox", name=rarest).check()
+    await page.locator(".parameter", has_text="Registry").locator("summary", has_text=rarest).wait_for()
+    await drawn(page)
+    registries = await grid.locator("td[data-label=Registry]").all_inner_texts()
+    assert set(registries) <= {rarest, ""}
+    assert await grid.locator("tbody tr").count() < before
+
+
+async def test_a_row_opens_its_evidence_run_and_fix(opened: Opened, served: Server, shown: EmbeddedStore) -> None:
+    page = await opened(served.address)
+    row = page.locator("section.grid").first.locator("tbody tr", has_text="ACRT").first
+    rule = await row.locator("td[data-label=Rule]").inner_text()
+    before = await page.locator("section.item").count()
+    await row.press("Enter")
+    await page.locator("tr[aria-selected=true]").wait_for()
+    await drawn(page)
+    assert await page.locator("section.item").count() > before
+    found = shown.query(f"AcrTransferFindings_CL | where RuleId == '{rule}' and isnotempty(FixCommand)").dicts()
+    shown_code = " ".join(await page.locator(".code code").all_inner_texts())
+    assert found
+    assert any(one["FixCommand"] in shown_code for one in found)
+    # The same row once more closes it.
+    await page.locator("tr[aria-selected=true]").press("Enter")
+    await page.locator("tr[aria-selected=true]").wait_for(state="detached")
+
+
+async def test_a_command_is_copied(opened: Opened, served: Server) -> None:
+    page = await opened(served.address)
+    await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    await page.locator("section.grid").first.locator("tbody tr").first.press("Enter")
+    code = page.locator(".code:has(button)").first
+    await code.wait_for()
+    await code.get_by_role("button", name="Copy").click()
+    await code.get_by_role("button", name="Copied").wait_for()
+    assert await page.evaluate("() => navigator.clipboard.readText()") == await code.locator("code").inner_text()
+
+
+async def test_sorting_and_filter(opened: Opened, served: Server) -> None:
+    page = await opened(served.address)
+    grid = page.locator("section.grid").first
+    rules = grid.locator("td[data-label=Rule]")
+    heading = grid.get_by_role("columnheader", name="Rule").get_by_role("button")
+    await heading.click()
+    ascending = await rules.all_inner_texts()
+    assert ascending == sorted(ascending)
+    await heading.click()
+    assert await rules.all_inner_texts() == sorted(ascending, reverse=True)
+    await grid.get_by_role("searchbox").fill(ascending[0])
+    assert set(await rules.all_inner_texts()) == {ascending[0]}
+
+
+async def test_the_page_follows_the_store(opened: Opened, tmp_path: Any) -> None:
+    store = EmbeddedStore.open(tmp_path / "findings.duckdb")
+    async with serving(store) as server:
+        page = await opened(server.address)
+        assert "no findings" in (await page.locator("#state").inner_text())
+        texts = await page.locator(".no-data, .tile").all_inner_texts()
+        assert all(text.strip() for text in texts)
+        # Nothing known is not the same as nothing wrong.
+        assert "unknown" in " ".join(texts).lower()
+        now = utc_now().isoformat()
+        common = {"TimeGenerated": now, "FindingId": "1", "FindingKey": "k", "RuleId": "ACRT301", "State": "Open"}
+        store.append([{**common, "Severity": "High", "SeverityRank": 3, "Outcome": "Fail", "Summary": "It came."}])
+        await page.get_by_text("It came.").first.wait_for(timeout=10_000)
+
+
+async def test_the_choice_is_in_the_address(opened: Opened, served: Server) -> None:
+    page = await opened(served.address)
+    await choose_tab(page, TABS[1].label)
+    again = await opened(page.url)
+    assert await again.locator("[role=tab][aria-selected=true]").inner_text() == TABS[1].label
+
+
+async def test_first_numbers_of_the_page_are_there(opened: Opened, served: Server) -> None:
+    page = await opened(served.address)
+    measured = json.loads(await page.evaluate("() => JSON.stringify(View.drawing)"))
+    assert set(measured) == {"page", "server", "queries"}
