@@ -220,18 +220,9 @@ module functionApp 'modules/function-app.bicep' = {
 }
 
 var storageGroups = [
-  {
-    id: 'blob'
-    zone: network.?dnsZoneIds.?blob ?? ''
-  }
-  {
-    id: 'queue'
-    zone: network.?dnsZoneIds.?queue ?? ''
-  }
-  {
-    id: 'table'
-    zone: network.?dnsZoneIds.?table ?? ''
-  }
+  { id: 'blob', zone: network.?dnsZoneIds.?blob ?? '' }
+  { id: 'queue', zone: network.?dnsZoneIds.?queue ?? '' }
+  { id: 'table', zone: network.?dnsZoneIds.?table ?? '' }
 ]
 
 module storageEndpoints 'modules/private-endpoint.bicep' = [

@@ -190,7 +190,7 @@ class Evaluator:
         for owner, key in product(self.outcomes(Scoped(value.of, names)), keys):
             if isinstance(owner, list) and isinstance(key, int) and key < len(owner):
                 ways += self.inside(owner[key])
-            elif isinstance(owner, dict) and isinstance(key, str):
+            elif isinstance(owner, dict) and isinstance(key, str) and (key in owner or not _open_ended(owner)):
                 ways += self.inside(owner.get(key))
             elif owner is None:
                 ways.append(None)
@@ -260,7 +260,13 @@ def _distinct(ways: list[Outcome]) -> list[Outcome]:
     return seen
 
 
+def _open_ended(of: dict[str, Inside]) -> bool:
+    """Whether a key of it is put together, so that nobody can say which keys it has."""
+    return any("${" in key for key in of)
+
+
 def _union(ways: tuple[Outcome, ...]) -> Outcome:
+    # Bicep also merges objects inside the objects; here the last one stands for all of them.
     if all(isinstance(way, dict) for way in ways):
         return {key: item for way in ways if isinstance(way, dict) for key, item in way.items()}
     if all(isinstance(way, list) for way in ways):
