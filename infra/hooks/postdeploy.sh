@@ -1,0 +1,44 @@
+#!/bin/sh
+# After `azd deploy`: subscribes the functions to the events of registries and containers.
+set -eu
+cd "$(dirname "$0")/../.."
+
+: "${AZURE_SUBSCRIPTION_ID:?is not set: run this through azd, or export what azd env get-values prints}"
+: "${AZURE_RESOURCE_GROUP:?is not set: it is an output of infra/main.bicep}"
+: "${AZURE_ENV_NAME:?is not set}"
+: "${FUNCTION_APP_NAME:?is not set: it is an output of infra/main.bicep}"
+: "${STORAGE_ACCOUNT_NAME:?is not set: it is an output of infra/main.bicep}"
+: "${DEAD_LETTER_CONTAINER_NAME:?is not set: it is an output of infra/main.bicep}"
+: "${MONITORED_REGISTRIES:?is not set}"
+
+if [ "${FUNCTION_APP_PUBLIC:-true}" != "true" ]; then
+  echo "The function app has no public access, and Event Grid can't push into a private network."
+  echo "The sweep finds every run and every blob by itself (docs/deploy.md, \"Without public access\")."
+  exit 0
+fi
+
+az account show --output none || { echo "The events are deployed by the Azure CLI: run az login first." >&2; exit 1; }
+
+# A function is known to Azure only some moments after its code has been deployed.
+for function in pipeline_run_completed transfer_blob_created; do
+  tries=0
+  until az functionapp function show \
+    --subscription "$AZURE_SUBSCRIPTION_ID" --resource-group "$AZURE_RESOURCE_GROUP" \
+    --name "$FUNCTION_APP_NAME" --function-name "$function" --output none 2>/dev/null
+  do
+    tries=$((tries + 1))
+    if [ "$tries" -ge 20 ]; then
+      echo "The function $function did not appear in $FUNCTION_APP_NAME. Look at the app's log: a wrong setting stops its start." >&2
+      exit 1
+    fi
+    echo "Waiting for the function $function"
+    sleep 15
+  done
+done
+
+az deployment group create \
+  --subscription "$AZURE_SUBSCRIPTION_ID" \
+  --resource-group "$AZURE_RESOURCE_GROUP" \
+  --name "acr-transfer-monitor-events-$AZURE_ENV_NAME" \
+  --parameters "${EVENTS_PARAMETERS:-infra/events.bicepparam}" \
+  --output none
