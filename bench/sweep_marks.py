@@ -11,7 +11,8 @@ from shared.monitor import Monitor
 from shared.records.transfer import Direction
 from shared.sinks.rhythms import Rhythms
 
-_WRITES_AT_ONCE: Final = 50
+# Few enough for an emulator on a busy machine.
+_WRITES_AT_ONCE: Final = 16
 
 
 async def each_of(registries: Sequence[str], piece: Callable[[str], Awaitable[Any]], at_once: int) -> None:
