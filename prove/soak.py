@@ -23,7 +23,7 @@ from localcloud.ingestion import LogsIngestion
 from localcloud.topic import AlertTopic
 from prove import soak_judging
 from prove.soak_delivery import AppProcess, Delivered, deliver
-from prove.soak_judging import MOST_GROWTH, Sample
+from prove.soak_judging import MOST_GROWTH, MOST_LEFT_OPEN, Sample
 from prove.soak_world import Delivery, build, faulty_share
 from prove.soak_world import Progress as Told
 
@@ -43,6 +43,7 @@ class Soaked:
     samples: list[Sample]
     wrongs: list[str]
     faulty: float
+    left_open: int
 
     @property
     def events_per_second(self) -> float:
@@ -61,7 +62,8 @@ async def soak(azurite: Azurite, events: int, latency: float, seed: int, told: T
         delivered, samples = await _delivered(cloud, deliveries, seed, told)
         expected = [delivery.expected for delivery in deliveries]
         wrongs = soak_judging.wrongs(expected, delivered, ingestion.rows, topic.published)
-        return Soaked(delivered, samples, wrongs, faulty_share(deliveries))
+        left_open = soak_judging.left_open(expected, ingestion.rows)
+        return Soaked(delivered, samples, wrongs, faulty_share(deliveries), left_open)
 
 
 async def _delivered(
@@ -79,22 +81,26 @@ async def _delivered(
         return await deliver(app, cloud, deliveries, seed, done), samples
 
 
-def report(soaked: Soaked, *, memory: bool) -> list[str]:
-    """Prints the figures; gives a sentence for each reason to fail."""
+def report(soaked: Soaked, *, at_length: bool) -> list[str]:
+    """Prints the figures; gives a sentence for each reason to fail. A short soak is no test of time or memory."""
     delivered, samples, wrongs = soaked.delivered, soaked.samples, list(soaked.wrongs)
     raised = ", ".join(f"{kind} {count}" for kind, count in delivered.raised.most_common()) or "none"
     print(f"{delivered.taken:,} events, {soaked.faulty:.0%} of them about something faulty, {delivered.seconds:.0f} s")
     print(f"  {soaked.events_per_second:.0f} events per second")
     print(f"  delivered twice {delivered.twice:,}; again after an exception {delivered.again:,} ({raised})")
     print(f"  lost or false {len(wrongs):,} of {delivered.taken:,}")
+    print(f"  left to the sweep, as an answer came too late for the event {soaked.left_open:,}")
     grown = soak_judging.growth(samples)
     print(f"memory of the app's process  {soak_judging.sparkline(samples)}")
     print(soak_judging.memory_table(samples))
     print(f"  growth in the second half {grown:+.2f} MB per 1,000 events, at most {MOST_GROWTH} allowed")
-    if memory and grown > MOST_GROWTH:
-        wrongs.append(f"memory grew by {grown:.2f} MB per 1,000 events")
-    elif not memory:
+    if not at_length:
         print(f"  not judged with fewer than {FEWEST_FOR_MEMORY:,} events")
+        return wrongs
+    if grown > MOST_GROWTH:
+        wrongs.append(f"memory grew by {grown:.2f} MB per 1,000 events")
+    if soaked.left_open > MOST_LEFT_OPEN * delivered.taken:
+        wrongs.append(f"{soaked.left_open:,} looks were left to the sweep")
     return wrongs
 
 
@@ -122,7 +128,7 @@ def main() -> int:
     if wanted.events < 100:
         words.error("a soak needs at least 100 events")
     soaked = asyncio.run(_main(wanted.events, wanted.latency_ms / 1000, wanted.seed))
-    wrongs = report(soaked, memory=wanted.events >= FEWEST_FOR_MEMORY)
+    wrongs = report(soaked, at_length=wanted.events >= FEWEST_FOR_MEMORY)
     for wrong in wrongs[:_MOST_SHOWN]:
         print(f"  {wrong}")
     if len(wrongs) > _MOST_SHOWN:

@@ -16,23 +16,39 @@ Sample = tuple[int, float]
 MOST_GROWTH: Final = 0.25
 # What asks for another delivery (docs/design.md); anything else is no answer to give to Event Grid.
 FORESEEN: Final = frozenset({"Unreachable", "NotStored", "AlreadyInProgress"})
+# On a machine that is too busy an answer may come too late for a look. More than one in twenty is no accident.
+MOST_LEFT_OPEN: Final = 0.05
+_CANNOT_CHECK: Final = "ACRT901"
 _TOLD: Final = "AcrTransfer.Finding.Opened"
 _BARS: Final = "▁▂▃▄▅▆▇█"
 
 
+def _by_name(rows: Iterable[Row]) -> Mapping[str, Sequence[Row]]:
+    """The rows of each run, and of each blob that is looked at for its own sake."""
+    found: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        found[row["RunName"] or row["BlobName"]].append(row)
+    return found
+
+
+def left_open(expected: Iterable[Expected], rows: Iterable[Row]) -> int:
+    """About how many the app said itself that it could not look at everything: the sweep takes them up again."""
+    found = _by_name(rows)
+    return sum(_is_left_open(found.get(one.name, ())) for one in expected)
+
+
+def _is_left_open(rows: Sequence[Row]) -> bool:
+    return any(row["RuleId"] == _CANNOT_CHECK for row in rows)
+
+
 def losses(expected: Iterable[Expected], rows: Iterable[Row]) -> list[str]:
     """A sentence for each run or blob about which something is missing, wrong or said with two ids."""
-    by_name: dict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        by_name[row["BlobName"] if row["RuleId"] in _OF_BLOBS else row["RunName"]].append(row)
-    return [sentence for one in expected if (sentence := _loss(one, by_name.get(one.name, [])))]
-
-
-_OF_BLOBS: Final = frozenset({"ACRT505", "ACRT506", "ACRT507", "ACRT508", "ACRT509", "ACRT510", "ACRT701", "ACRT702"})
+    found = _by_name(rows)
+    return [sentence for one in expected if (sentence := _loss(one, found.get(one.name, ())))]
 
 
 def _loss(one: Expected, rows: Sequence[Row]) -> str:
-    ids = {(row["RuleId"], row["FindingId"]) for row in rows}
+    ids = {(row["RuleId"], row["FindingId"]) for row in rows if row["RuleId"] != _CANNOT_CHECK}
     rules = sorted(rule for rule, _ in ids)
     missing = one.rules.difference(rules)
     if missing:
@@ -45,8 +61,8 @@ def _loss(one: Expected, rows: Sequence[Row]) -> str:
         return f"{one.name}: {', '.join(sorted(repeated))} under several ids" if repeated else ""
     if rules != sorted(one.rules):
         return f"{one.name}: nothing is wrong with it, but there are rows of {', '.join(rules)}"
-    outcomes = {row["Outcome"] for row in rows}
-    if one.outcome and outcomes != {one.outcome}:
+    outcomes = {row["Outcome"] for row in rows if row["RuleId"] in one.rules}
+    if one.outcome and outcomes != {one.outcome} and not (_is_left_open(rows) and outcomes == {"Unknown"}):
         return f"{one.name}: {rules[0]} is {', '.join(sorted(outcomes))}, expected {one.outcome}"
     return ""
 

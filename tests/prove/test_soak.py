@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from localcloud import Azurite
-from prove.soak import report, soak
+from prove.soak import Soaked, report, soak
 from prove.soak_delivery import Delivered
-from prove.soak_judging import MOST_GROWTH, growth, losses, memory_table, sparkline, untold, wrongs
+from prove.soak_judging import MOST_GROWTH, growth, left_open, losses, memory_table, sparkline, untold, wrongs
 from prove.soak_world import Expected
 
 GOOD_RUN = Expected("good1", frozenset({"ACRT100"}))
@@ -40,7 +40,7 @@ EXPECTED = [GOOD_RUN, BAD_RUN, GOOD_BLOB, BAD_BLOB]
 @pytest.mark.skipif(sys.version_info < (3, 13), reason="azure-functions-runtime needs Python 3.13 or later")
 async def test_nothing_is_lost_of_a_few_hundred_events(azurite: Azurite, capsys: pytest.CaptureFixture[str]) -> None:
     soaked = await soak(azurite, 200, 0.002, seed=3, told=lambda *_: None)
-    assert report(soaked, memory=False) == []
+    assert report(soaked, at_length=False) == []
     assert soaked.faulty == 0.1
     assert soaked.delivered.taken == 200
     assert soaked.delivered.twice > 0
@@ -73,6 +73,25 @@ def test_each_row_that_is_missing_is_a_loss(number: int) -> None:
 def test_what_is_said_falsely_or_twice_is_seen(extra: dict[str, str], said: str) -> None:
     [sentence] = losses(EXPECTED, [*ROWS, extra])
     assert said in sentence
+
+
+def test_what_the_app_says_it_could_not_look_at_is_left_open_and_not_lost() -> None:
+    late = [row("ACRT901", run="good1", Outcome="Unknown"), row("ACRT901", blob="a.tar", Outcome="Unknown")]
+    unsure = [*(r for r in ROWS if r["RuleId"] != "ACRT510"), row("ACRT510", blob="a.tar", Outcome="Unknown")]
+    assert losses(EXPECTED, [*unsure, *late]) == []
+    assert left_open(EXPECTED, [*unsure, *late]) == 2
+    assert left_open(EXPECTED, unsure) == 0
+    assert len(losses(EXPECTED, unsure)) == 1, "without a word about why"
+    assert len(losses(EXPECTED, late)) == len(EXPECTED), "it stands for no other row"
+
+
+def test_a_long_soak_fails_by_its_memory_and_by_too_many_late_answers(capsys: pytest.CaptureFixture[str]) -> None:
+    done = Delivered(seconds=1.0, taken=10_000)
+    flat, growing = [(0, 60.0), (5_000, 99.0), (10_000, 99.1)], [(0, 60.0), (5_000, 99.0), (10_000, 104.0)]
+    assert report(Soaked(done, flat, [], 0.1, 500), at_length=True) == []
+    assert len(report(Soaked(done, growing, [], 0.1, 501), at_length=True)) == 2
+    assert report(Soaked(done, growing, ["one is lost"], 0.1, 0), at_length=False) == ["one is lost"]
+    assert "  10000 events per second\n  delivered twice 0" in capsys.readouterr().out
 
 
 def test_a_cause_that_nobody_was_told_of_or_that_was_told_twice_is_seen() -> None:
