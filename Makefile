@@ -42,8 +42,10 @@ requirements: .make/python ## Write the hashed requirement files anew from pypro
 bench: .make/python .make/node ## Measure: throughput, ARM reads, import time, hanging dependencies
 	@$(PYTHON) -m bench
 
-prove: .make/python .make/node ## Every dependency fails in every way: nothing lost, false, late or leaked (some minutes)
-	@$(PYTHON) -m prove.matrix
+prove: .make/python .make/node ## All that takes long: faults, kill -9 and a soak (PROVE=short for less of each)
+	@$(PYTHON) -m prove.matrix $(if $(filter short,$(PROVE)),--short)
+	@$(PYTHON) -m prove.killing --schedules $(if $(filter short,$(PROVE)),25,200)
+	@$(PYTHON) -m prove.soak --events $(if $(filter short,$(PROVE)),2000,10000)
 
 browser: .make/python ## Chromium for the tests of the page, if there is none
 	@tools/browser.sh
