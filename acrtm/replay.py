@@ -35,7 +35,7 @@ from shared.recorder import Recorded
 from shared.redaction import redact
 from shared.runtime import make_monitor
 from shared.settings import Settings, read_settings
-from shared.sinks.run_marks import RunMark, run_key
+from shared.sinks.run_marks import MarkState, RunMark, run_key
 
 # A function instance handles more at once; this one shares the state store with the app.
 _AT_ONCE: Final = 8
@@ -162,6 +162,7 @@ async def _became(monitor: Monitor, read: Ours | Foreign | Malformed, recorded: 
 
 
 async def _is_done(monitor: Monitor, read: RunWritten) -> bool:
-    """Whether the run's record says so; a run without one was never there, which is told once as well."""
+    """Whether the run was diagnosed, as far as it could be; one without a record was never there, told once as well."""
     stored: Any = await monitor.state.read(run_key(str(read.run_id), str(read.run_id.parent)))
-    return stored is None or RunMark.of(stored).is_done
+    mark = RunMark.of(stored) if stored is not None else None
+    return mark is None or mark.is_done or mark.state is MarkState.OPEN

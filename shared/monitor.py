@@ -16,19 +16,19 @@ import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from shared.addresses import BlobAddress, ContainerAddress
 from shared.azure.readers import Azure
 from shared.diagnosis.diagnose import (
     Diagnosis,
-    Result,
     diagnose_blob,
     diagnose_pipeline,
     diagnose_run,
 )
-from shared.errors import Gone, MonitorError, PermanentError, ServiceError, UnknownHost, Unreachable
+from shared.ended_runs import EndedRuns
+from shared.errors import Gone, PermanentError, ServiceError, UnknownHost, Unreachable
 from shared.events import (
     BlobArrived,
     Foreign,
@@ -43,19 +43,19 @@ from shared.evidence.gather import Gatherer
 from shared.evidence.model import Look
 from shared.evidence.pieces import Missing, Unavailable
 from shared.findings.builder import Occasion, TriggeredBy, rule_fields, subject_fields
-from shared.findings.finding import Finding, Row, State, finding_id, finding_key
+from shared.findings.finding import Finding, State, finding_id, finding_key
 from shared.recorder import Recorded, Recorder
 from shared.records.storage import Blob
-from shared.records.transfer import Pipeline, PipelineRun, RunOutcome
+from shared.records.transfer import Pipeline, PipelineRun
 from shared.rejected_writes import RejectedWrites, Write
 from shared.rules.catalogue import CATALOGUE
-from shared.rules.model import Confidence, Outcome, Rule, warned
+from shared.rules.model import Confidence, Outcome, Rule
 from shared.settings import Settings
 from shared.sinks.alerts import AlertSink
 from shared.sinks.conditions import Conditions
 from shared.sinks.expectations import Expectations
 from shared.sinks.logs import FindingLog
-from shared.sinks.run_marks import Claim, RunMark, RunMarks
+from shared.sinks.run_marks import RunMarks
 from shared.sinks.state_store import StateStore
 from shared.times import is_since_write
 
@@ -63,7 +63,6 @@ log = logging.getLogger(__name__)
 
 # Event Grid waits 30 s, the contract promises 25: what is not done by now is raised and comes again.
 HANDLER_SECONDS: Final = 22.0
-RESUBMITTED_AFTER: Final = timedelta(minutes=5)
 
 
 class Monitor:
@@ -80,6 +79,7 @@ class Monitor:
         self.expectations = Expectations(state)
         self.conditions = Conditions(state, alerts)
         self.recorder = Recorder(findings, self.conditions, settings.mutes)
+        self._ended_runs = EndedRuns(self.gatherer, self.recorder, self.marks)
         self.rejected_writes = RejectedWrites(self.gatherer, self.recorder, self.conditions, state)
 
     async def close(self) -> None:
@@ -132,67 +132,18 @@ class Monitor:
 
     # --- runs -----------------------------------------------------------------------------------------------
 
-    async def ended_run(self, run: PipelineRun, occasion: Occasion, *, written_at: datetime | None = None) -> Recorded:
-        """Diagnoses a run that is over and was not diagnosed yet; remembers one that is not over."""
-        now = datetime.now(UTC)
-        if run.outcome is RunOutcome.NOT_OVER:
-            await self.marks.remember(run, now)
-            diagnosis = diagnose_run(await self.gatherer.run(run))
-            return await self.recorder.record([diagnosis], occasion, run.began) if diagnosis.results else Recorded()
-        if run.outcome is RunOutcome.SUCCEEDED and run.began is not None:
-            return await self._succeeded_run(run, occasion, written_at)
-        claim = await self.marks.claim(run, now)
-        if isinstance(claim, RunMark):
-            return await self._known_already(run, claim, occasion, written_at)
-        try:
-            diagnosis = diagnose_run(await self.gatherer.run(run))
-            findings = await self.recorder.build([diagnosis], occasion, claim.began)
-            cause = _cause_row(diagnosis, [finding for finding, _ in findings])
-            claim = await self.marks.intend(claim, run, cause)
-            recorded = await self.recorder.write(findings)
-            recorded = await self.recorder.take_back(claim.causes, recorded, diagnosis.evidence.now)
-            await self.marks.finish(claim, run, complete=not _passing_gaps(diagnosis), cause=cause)
-        except BaseException:
-            await self._give_back(claim, run)
-            raise
-        return recorded
+    async def ended_run(
+        self, run: PipelineRun, occasion: Occasion, *, written_at: datetime | None = None, left_open: bool = False
+    ) -> Recorded:
+        """Diagnoses a run that is over and was not diagnosed yet; remembers one that is not over.
 
-    async def _succeeded_run(self, run: PipelineRun, occasion: Occasion, written_at: datetime | None) -> Recorded:
-        diagnosis = diagnose_run(await self.gatherer.run(run))
-        recorded = await self.recorder.record([diagnosis], occasion, run.began)
-        if _passing_gaps(diagnosis):
-            await self.marks.remember(run, diagnosis.evidence.now)
-            return recorded
-        mark = await self.marks.settle(run, diagnosis.evidence.now)
-        return recorded if mark is None else await self._known_already(run, mark, occasion, written_at)
+        ``left_open`` says that an earlier look is known to have left something out.
+        """
+        return await self._ended_runs.look(run, occasion, written_at, left_open=left_open)
 
     async def diagnose(self, run_id: str) -> Diagnosis:
         """Looks at one run and writes nothing. Raises a :class:`~shared.errors.ServiceError`."""
         return diagnose_run(await self.gatherer.run(await self.azure.registries.run(run_id)))
-
-    async def _give_back(self, claim: Claim, run: PipelineRun) -> None:
-        try:
-            # On its own feet: the handler may just have run out of time.
-            await asyncio.wait_for(asyncio.shield(self.marks.release(claim, run)), 2)
-        except (MonitorError, TimeoutError):
-            log.warning("The claim on run %s could not be given back and will expire", run.name)
-
-    async def _known_already(
-        self, run: PipelineRun, mark: RunMark, occasion: Occasion, written_at: datetime | None
-    ) -> Recorded:
-        """A redelivery says nothing new; a late write of the same properties is one that did nothing."""
-        if written_at is None or run.finish_time is None or written_at - run.finish_time <= RESUBMITTED_AFTER:
-            return Recorded()
-        evidence = replace(
-            self.gatherer.blank(Look.OTHER_RUN, run.registry_id),
-            run=run,
-            direction=run.direction,
-            event_time=written_at,
-            diagnosed_until=run.finish_time,
-        )
-        rule = CATALOGUE["ACRT105"]
-        diagnosis = Diagnosis(evidence, (Result(rule, warned(writtenAt=written_at)),))
-        return await self.recorder.record([diagnosis], occasion, mark.began)
 
     # --- blobs ----------------------------------------------------------------------------------------------
 
@@ -380,19 +331,6 @@ async def _in_time(what: str) -> AsyncIterator[None]:
 
 def _rules(*ids: str) -> tuple[Rule, ...]:
     return tuple(CATALOGUE[rule_id] for rule_id in ids)
-
-
-def _passing_gaps(diagnosis: Diagnosis) -> bool:
-    """Whether something was left open that may be had in a moment."""
-    return any(missing.passing for missing in diagnosis.open_rules)
-
-
-def _cause_row(diagnosis: Diagnosis, findings: Sequence[Finding]) -> Row | None:
-    """The root cause as the mark keeps it, so that a later look can take it back."""
-    cause = diagnosis.root_cause
-    if cause is None:
-        return None
-    return next((finding.to_row() for finding in findings if finding.rule_id == cause.rule.id), None)
 
 
 def _names(run: PipelineRun, address: BlobAddress, written: datetime | None) -> bool:

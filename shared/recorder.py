@@ -26,10 +26,16 @@ CANNOT_CHECK: Final = "ACRT901"
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What was written for one look: the findings, and the ids of the alerts that went out with them."""
+    """What was written for one look: the findings, and the ids of the alerts that went out with them.
+
+    ``standing`` are keys of conditions that were met once more and had nothing new to be written, ``closed`` those
+    that an earlier look at the same run had met and this one has not.
+    """
 
     findings: tuple[Finding, ...] = ()
     alerts: tuple[str, ...] = field(default=())
+    standing: frozenset[str] = frozenset()
+    closed: frozenset[str] = frozenset()
 
 
 class Recorder:

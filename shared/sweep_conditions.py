@@ -195,8 +195,10 @@ def _rests_on_secret(row: Row) -> bool:
 
 def _path_is_open(row: Row, key: str, facts: SweepFacts) -> str:
     """What the monitor could not check is gone when a whole look does not run into it any more."""
+    if key in facts.healthy:
+        return "a later look at the run was not kept from it"
     if is_about_artifacts(row):
-        return "a later look at the run was not kept from it" if key in facts.healthy else ""
+        return ""
     pipeline = str(row.get("PipelineId") or "")
     looked = pipeline in facts.looked_pipelines if pipeline else row.get("RegistryId") in facts.swept_registries
     return "a later look was not kept from it" if looked else ""

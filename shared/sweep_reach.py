@@ -20,8 +20,8 @@ from shared.sinks.rhythms import Rhythms
 from shared.sweep_facts import SweepFacts
 
 CANNOT_CHECK: Final = "ACRT901"
-# A role takes half an hour to spread anyway.
-EVERY: Final = timedelta(minutes=30)
+# While the run is younger than a day, what it left out is looked at again anyway, more often than this.
+EVERY: Final = timedelta(hours=6)
 
 
 def is_about_artifacts(row: Mapping[str, Any]) -> bool:

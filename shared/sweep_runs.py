@@ -10,7 +10,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from shared import ended_runs
 from shared.diagnosis.diagnose import Diagnosis, Result
+from shared.ended_runs import ended_at
 from shared.errors import AlreadyInProgress, MonitorError, NotStored
 from shared.evidence.message import read_message
 from shared.evidence.model import Look
@@ -27,8 +29,6 @@ from shared.sweep_cleaning import is_old_mark
 from shared.sweep_facts import SweepFacts
 
 STUCK: Final = "ACRT104"
-# A diagnosis that a passing trouble left open is taken up again until it is a day old.
-OPEN_FOR: Final = timedelta(days=1)
 # Resolved rows for failed runs, in one sweep: after a long outage there may be thousands.
 _MOST_RESOLVED: Final = 200
 # A run that was told to be stuck is looked at again at this rhythm; that it has ended shows in the list.
@@ -62,10 +62,11 @@ class RunSweep:
                 key = run_key(run.id, registry_id)
                 listed.add(key)
                 mark = mark_of_label(known[key].label) if key in known else None
-                if run.outcome is RunOutcome.FAILED and mark is not None and mark.is_about(run) and _is_told(mark):
+                if run.outcome is RunOutcome.FAILED and mark is not None and self._is_told(mark, run):
                     failed.append(run)
                 if self._wants_a_look(run, mark):
-                    yield await self._look(run, occasion)
+                    left_open = mark is not None and mark.state is MarkState.OPEN
+                    yield await self._look(run, occasion, left_open=left_open)
         yield await self._resolve(failed, occasion)
         # The list is whole, so what is left over is of runs that were deleted.
         left = (entry for key, entry in known.items() if key not in listed)
@@ -84,13 +85,14 @@ class RunSweep:
             return young
         if about_it.is_done or (about_it.state is MarkState.PENDING and not young):
             return False
-        if about_it.state is MarkState.OPEN and run.finish_time is not None:
-            return self._now - run.finish_time <= OPEN_FOR
+        if about_it.state is MarkState.OPEN:
+            due = about_it.look_again_at is None or about_it.look_again_at <= self._now
+            return due and not self._is_given_up(run)
         return about_it.claimed_until is None or about_it.claimed_until <= self._now
 
-    async def _look(self, run: PipelineRun, occasion: Occasion) -> Recorded:
+    async def _look(self, run: PipelineRun, occasion: Occasion, *, left_open: bool) -> Recorded:
         try:
-            recorded = await self._monitor.ended_run(run, occasion)
+            recorded = await self._monitor.ended_run(run, occasion, left_open=left_open)
         except AlreadyInProgress:
             return Recorded()
         except NotStored:
@@ -103,6 +105,8 @@ class RunSweep:
         elif any(finding.rule_id == STUCK for finding in recorded.findings):
             await self._stuck.note(run.id, self._now)
         self._facts.add_findings(recorded.findings)
+        self._facts.unhealthy |= recorded.standing
+        self._facts.healthy |= recorded.closed
         return recorded
 
     async def _resolve(self, failed: list[PipelineRun], occasion: Occasion) -> Recorded:
@@ -126,10 +130,15 @@ class RunSweep:
         self.resolved += len(over)
         return Recorded(tuple(findings))
 
+    def _is_told(self, mark: RunMark, run: PipelineRun) -> bool:
+        """Whether its cause is settled, so that the run itself may be called resolved."""
+        settled = mark.state is MarkState.DONE or (mark.state is MarkState.OPEN and self._is_given_up(run))
+        return settled and mark.is_about(run)
+
+    def _is_given_up(self, run: PipelineRun) -> bool:
+        """Whether what was left open stays so; a run that says no time at all is ended by the look itself."""
+        return self._now - ended_at(run, self._now) > ended_runs.OPEN_FOR
+
     def _succeeded_since(self, run: PipelineRun) -> bool:
         success = self._facts.last_success.get(run.pipeline_id.lower())
         return success is not None and run.began is not None and success > run.began
-
-
-def _is_told(mark: RunMark) -> bool:
-    return mark.state is MarkState.DONE

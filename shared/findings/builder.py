@@ -87,7 +87,11 @@ class FindingBuilder:
             for result in self._diagnosis.results
             if self._moment_is_opening(result.rule)
         ]
-        return keys + [finding_key("ACRT901", _target_subject(*target)) for target in self._by_target()]
+        return keys + self.gaps()
+
+    def gaps(self) -> list[str]:
+        """The keys of the conditions that say what could not be checked."""
+        return [finding_key("ACRT901", _target_subject(*target)) for target in self._by_target()]
 
     def _moment_is_opening(self, rule: Rule) -> bool:
         return self._evidence.run is None and rule.subject is not Subject.BLOB

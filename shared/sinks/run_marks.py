@@ -17,7 +17,9 @@ a claim (:meth:`RunMarks.settle`); a redelivery repeats its row, under the same 
 ``resolved`` is ``done``, and a later run of the pipeline has succeeded: the sweep has written that too.
 
 ``claimed`` expires: who died while holding it loses nothing, because the event was not acknowledged and comes
-again, and the sweep takes the run up. ``open`` is a diagnosis that a passing trouble left incomplete.
+again, and the sweep takes the run up. ``open`` is a diagnosis that had to leave something out. The sweep looks again
+until it is complete or the run is a day old: at every sweep where a passing trouble was in the way, and where a right
+or a path is missing not before ``lookAgainAt``.
 ``began`` is the run's own moment. Once chosen it is kept, so that every row about this start has one id.
 
 What was found is stored before ``finish``: a crash in between repeats rows with the same ids, the other order
@@ -46,6 +48,7 @@ from shared.times import iso, parse_time
 
 # Longer than a handler may take, short enough that a redelivery after a crash waits no more than once.
 CLAIM_LASTS: Final = timedelta(seconds=60)
+_LABELLED: Final = ("state", "start", "finish", "claimedUntil", "lookAgainAt")
 
 
 class MarkState(StrEnum):
@@ -69,6 +72,9 @@ class RunMark:
     claimed_until: datetime | None
     first_seen: datetime | None
     causes: tuple[Row, ...]
+    look_again_at: datetime | None = None
+    gaps: frozenset[str] = frozenset()
+    open_rules: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, stored: Stored) -> RunMark:
@@ -87,6 +93,9 @@ class RunMark:
             claimed_until=parse_time(record.get("claimedUntil")),
             first_seen=parse_time(record.get("firstSeen")),
             causes=tuple(c for c in causes if _is_row(c)) if isinstance(causes, list) else (),
+            look_again_at=parse_time(record.get("lookAgainAt")),
+            gaps=_texts(record.get("gaps")),
+            open_rules=_texts(record.get("openRules")),
         )
 
     @property
@@ -101,6 +110,27 @@ class RunMark:
         if self.finish and run.finish_time:
             return self.finish == iso(run.finish_time)
         return True
+
+
+@dataclass(frozen=True, slots=True)
+class OpenEnd:
+    """What a diagnosis had to leave out.
+
+    ``gaps`` are the keys of the conditions that say what is missing, ``rules`` the rules that were left open by them,
+    ``look_again_at`` when another look is worth its reads; ``None`` is at once.
+    """
+
+    gaps: frozenset[str]
+    rules: frozenset[str]
+    look_again_at: datetime | None
+
+    def is_as_before(self, mark: RunMark) -> bool:
+        """Whether an earlier look has left out just the same."""
+        return mark.state is MarkState.OPEN and (self.gaps, self.rules) == (mark.gaps, mark.open_rules)
+
+    def to_record(self) -> dict[str, Any]:
+        """The fields of the run's record."""
+        return {"gaps": sorted(self.gaps), "openRules": sorted(self.rules), "lookAgainAt": iso(self.look_again_at)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +172,7 @@ class RunMarks:
         until = now + CLAIM_LASTS
         record = _record(run, MarkState.CLAIMED, began, now, claimed_until=until)
         # Written first: the common case is that there is no record, and then nothing has to be read.
-        etag = await self._store.create(key, record, _label(record))
+        etag = await self._store.create(key, record, label(record))
         if etag is not None:
             return Claim(key, etag, began, now, until, None)
         stored = await self._store.read(key)
@@ -159,7 +189,7 @@ class RunMarks:
         first_seen = (mark.first_seen if same else None) or now
         causes = mark.causes if same else ()
         record = _record(run, MarkState.CLAIMED, began, first_seen, claimed_until=until, causes=causes)
-        etag = await self._store.replace(key, record, stored.etag, _label(record))
+        etag = await self._store.replace(key, record, stored.etag, label(record))
         if etag is None:
             raise AlreadyInProgress(f"run {run.name} was claimed by somebody else at this moment")
         return Claim(key, etag, began, first_seen, until, mark if same else None, causes)
@@ -175,16 +205,23 @@ class RunMarks:
         record = _record(
             run, MarkState.CLAIMED, claim.began, claim.first_seen, claimed_until=claim.until, causes=causes
         )
-        etag = await self._store.replace(claim.key, record, claim.etag, _label(record))
+        etag = await self._store.replace(claim.key, record, claim.etag, label(record))
         if etag is None:
             raise AlreadyInProgress(f"the claim on run {run.name} has expired and somebody else has it")
         return replace(claim, etag=etag, causes=causes)
 
-    async def settle(self, run: PipelineRun, now: datetime) -> RunMark | None:
-        """Marks a run as done that needed no claim; gives the mark if it was done already."""
+    async def read(self, run: PipelineRun) -> RunMark | None:
+        """What is known of this start of the run."""
+        stored = await self._store.read(run_key(run.id, run.registry_id))
+        mark = RunMark.of(stored) if stored is not None else None
+        return mark if mark is not None and mark.is_about(run) else None
+
+    async def settle(self, run: PipelineRun, now: datetime, open_end: OpenEnd | None = None) -> RunMark | None:
+        """Marks a run as done, or open, that needed no claim; gives the mark if it was done already."""
         key = run_key(run.id, run.registry_id)
-        record = _record(run, MarkState.DONE, run.began or now, now)
-        if await self._store.create(key, record, _label(record)) is not None:
+        record = _record(run, _state_after(open_end), run.began or now, now)
+        record |= open_end.to_record() if open_end is not None else {}
+        if await self._store.create(key, record, label(record)) is not None:
             return None
         stored = await self._store.read(key)
         if stored is None:
@@ -192,39 +229,50 @@ class RunMarks:
         mark = RunMark.of(stored)
         if mark.is_about(run) and mark.is_done:
             return mark
-        await self._store.replace(key, record, stored.etag, _label(record))
+        await self._store.replace(key, record, stored.etag, label(record))
         return None
 
-    async def finish(self, claim: Claim, run: PipelineRun, *, complete: bool, cause: Row | None = None) -> None:
-        """Marks the run as diagnosed, or as open where a passing trouble left something out."""
-        state = MarkState.DONE if complete else MarkState.OPEN
-        record = _record(run, state, claim.began, claim.first_seen, causes=() if cause is None else (cause,))
+    async def finish(
+        self, claim: Claim, run: PipelineRun, *, open_end: OpenEnd | None = None, cause: Row | None = None
+    ) -> None:
+        """Marks the run as diagnosed, or as open where something had to be left out."""
+        causes = () if cause is None else (cause,)
+        record = _record(run, _state_after(open_end), claim.began, claim.first_seen, causes=causes)
+        record |= open_end.to_record() if open_end is not None else {}
         # Lost only to somebody who took over an expired claim, and who then writes the mark.
-        await self._store.replace(claim.key, record, claim.etag, _label(record))
+        await self._store.replace(claim.key, record, claim.etag, label(record))
 
     async def release(self, claim: Claim, run: PipelineRun) -> None:
         """Gives the claim back, so that the redelivered event need not wait for it to expire."""
         # What was told, or perhaps was, is still to be taken back if the next look finds another cause.
         record = _record(run, MarkState.PENDING, claim.began, claim.first_seen, causes=claim.causes)
-        await self._store.replace(claim.key, record, claim.etag, _label(record))
+        await self._store.replace(claim.key, record, claim.etag, label(record))
 
     async def resolve(self, run: PipelineRun) -> bool:
         """Notes that a failed run was followed by one that succeeded; ``False`` if its mark has changed meanwhile."""
         stored = await self._store.read(run_key(run.id, run.registry_id))
-        if stored is None or RunMark.of(stored).state is not MarkState.DONE:
+        if stored is None or RunMark.of(stored).state not in {MarkState.DONE, MarkState.OPEN}:
             return False
         record = {**stored.record, "state": str(MarkState.RESOLVED)}
-        return await self._store.replace(stored.key, record, stored.etag, _label(record)) is not None
+        return await self._store.replace(stored.key, record, stored.etag, label(record)) is not None
 
     async def remember(self, run: PipelineRun, now: datetime) -> None:
         """Notes a run that is not over, for the sweep. What is noted already stays as it is."""
         key = run_key(run.id, run.registry_id)
         record = _record(run, MarkState.PENDING, run.began or now, now)
-        if await self._store.create(key, record, _label(record)) is not None:
+        if await self._store.create(key, record, label(record)) is not None:
             return
         stored = await self._store.read(key)
         if stored is not None and not RunMark.of(stored).is_about(run):
-            await self._store.replace(key, record, stored.etag, _label(record))
+            await self._store.replace(key, record, stored.etag, label(record))
+
+
+def _state_after(open_end: OpenEnd | None) -> MarkState:
+    return MarkState.DONE if open_end is None else MarkState.OPEN
+
+
+def _texts(value: object) -> frozenset[str]:
+    return frozenset(str(item) for item in value) if isinstance(value, list) else frozenset()
 
 
 def _record(
@@ -252,17 +300,17 @@ def _is_row(cause: object) -> bool:
     return isinstance(cause, dict) and {"FindingId", "FindingKey"} <= cause.keys()
 
 
-def _label(record: Mapping[str, Any]) -> str:
+def label(record: Mapping[str, Any]) -> str:
     """What a listing shows: enough to leave a run alone that is known."""
-    return "|".join(str(record.get(name) or "") for name in ("state", "start", "finish", "claimedUntil"))
+    return "|".join(str(record.get(name) or "") for name in _LABELLED)
 
 
 def mark_of_label(label: str) -> RunMark | None:
     """A mark as far as its label tells."""
     parts = label.split("|")
-    if len(parts) != 4:
+    if len(parts) != len(_LABELLED):
         return None
-    state, start, finish, until = parts
+    state, start, finish, until, again = parts
     if state not in set(MarkState):
         return None
-    return RunMark(MarkState(state), None, start, finish, parse_time(until), None, ())
+    return RunMark(MarkState(state), None, start, finish, parse_time(until), None, (), parse_time(again))

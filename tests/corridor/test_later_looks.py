@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,18 +12,21 @@ from aiohttp import web
 
 from localcloud.service import Caller, LoseAnswer, Status
 from localcloud.world import MessageStyle
-from shared import sweep_conditions, sweep_runs
+from shared import ended_runs, sweep_conditions
 from shared.errors import NotStored
-from shared.times import parse_time
+from shared.sinks.run_marks import label as mark_label
+from shared.times import iso, parse_time
 from tests.corridor.conftest import Corridor, Raw, Row
+from tests.corridor.time_travel import looks_again_now, started_earlier
 
 
-async def half_known(corridor: Corridor, run: str = "transfer01") -> Raw:
+async def half_known(corridor: Corridor, run: str = "transfer01", status: int = 500) -> Raw:
     """A run that failed with a bare 403 on a firewall that can't be looked at for now."""
     corridor.cloud.world.behaviour.message_style = MessageStyle.BARE
     corridor.cloud.world.close_firewall(corridor.scenario.export_account)
+    corridor.cloud.world.allow_monitor(corridor.scenario.export_account)
     raw = await corridor.export(run)
-    corridor.break_down("arm", Status(500), "/microsoft.storage/")
+    corridor.break_down("arm", Status(status), "/microsoft.storage/")
     await corridor.run_event(raw)
     corridor.heal()
     return raw
@@ -151,13 +154,80 @@ async def test_a_cause_that_stays_is_not_taken_back(corridor: Corridor) -> None:
 async def test_an_open_diagnosis_is_tried_for_a_day(corridor: Corridor, monkeypatch: pytest.MonkeyPatch) -> None:
     await half_known(corridor)
     before = len(corridor.rows)
-    monkeypatch.setattr(sweep_runs, "OPEN_FOR", timedelta(0))
+    monkeypatch.setattr(ended_runs, "OPEN_FOR", timedelta(0))
     await corridor.sweep()
     assert await corridor.run_states() == ["open"]
     assert [row for row in corridor.rows[before:] if row["Role"] == "RootCause"] == []
-    monkeypatch.setattr(sweep_runs, "OPEN_FOR", timedelta(days=1))
+    monkeypatch.setattr(ended_runs, "OPEN_FOR", timedelta(days=1))
     await corridor.sweep()
     assert await corridor.run_states() == ["done"]
+
+
+async def test_a_right_that_is_granted_within_a_day_completes_the_diagnosis(corridor: Corridor) -> None:
+    await half_known(corridor, status=403)
+    assert [row["RuleId"] for row in corridor.root_causes()] == ["ACRT199"]
+    assert await corridor.run_states() == ["open"]
+    corridor.break_down("arm", Status(403), "/microsoft.storage/")
+    rows = [row for row in corridor.rows if row["RunName"]]
+    # Not at every sweep, and without a word where nothing has changed.
+    assert (await corridor.sweep()).runs_diagnosed == 0
+    await looks_again_now(corridor)
+    assert (await corridor.sweep()).runs_diagnosed == 1
+    assert (await corridor.sweep()).runs_diagnosed == 0
+    assert [row["RuleId"] for row in corridor.rows if row["RunName"]][len(rows) :] == []
+    corridor.heal()
+    await looks_again_now(corridor)
+    assert (await corridor.sweep()).runs_diagnosed == 1
+    causes = {row["RuleId"]: row for row in latest(corridor.rows).values() if row["Role"] == "RootCause"}
+    assert {rule: row["State"] for rule, row in causes.items()} == {"ACRT199": "Resolved", "ACRT405": "Open"}
+    assert {row["State"] for row in latest(corridor.rows).values() if row["RuleId"] == "ACRT901"} == {"Resolved"}
+    assert await corridor.run_states() == ["done"]
+
+
+async def test_a_right_that_is_never_granted_is_not_waited_for_for_ever(corridor: Corridor) -> None:
+    await half_known(corridor, status=403)
+    corridor.break_down("arm", Status(403), "/microsoft.storage/")
+    started_earlier(corridor, "transfer01", timedelta(hours=25))
+    for key, record in (await corridor.state("runs/")).items():
+        stored = await corridor.monitor.state.read(key)
+        assert stored is not None
+        run = corridor.scenario.source.runs["transfer01"].response
+        old = {**record, "start": iso(parse_time(run["startTime"])), "finish": iso(parse_time(run["finishTime"]))}
+        assert await corridor.monitor.state.replace(key, old, stored.etag, mark_label(old)) is not None
+    await looks_again_now(corridor)
+    assert (await corridor.sweep()).runs_diagnosed == 0
+    assert await corridor.run_states() == ["open"]
+    # It is over all the same when a later run succeeds.
+    corridor.cloud.world.open_firewall(corridor.scenario.export_account)
+    corridor.heal()
+    await corridor.run_event(await corridor.export("working"))
+    await corridor.sweep()
+    assert sorted(await corridor.run_states()) == ["done", "resolved"]
+
+
+async def test_a_success_whose_blob_may_not_be_read_is_looked_at_again_without_a_word(corridor: Corridor) -> None:
+    raw = await corridor.export("working")
+    corridor.break_down("storage", Status(403), "working.tar")
+    await corridor.run_event(raw)
+    assert await corridor.run_states() == ["open"]
+    rows = len(corridor.rows)
+    await looks_again_now(corridor)
+    assert (await corridor.sweep()).runs_diagnosed == 1
+    assert len(corridor.rows) == rows
+    corridor.heal()
+    await looks_again_now(corridor)
+    await corridor.sweep()
+    assert await corridor.run_states() == ["done"]
+    assert {row["State"] for row in latest(corridor.rows).values() if row["RuleId"] == "ACRT901"} == {"Resolved"}
+
+
+async def test_a_late_write_is_told_of_a_run_that_is_still_open_too(corridor: Corridor) -> None:
+    raw = await half_known(corridor, status=403)
+    corridor.break_down("arm", Status(403), "/microsoft.storage/")
+    later = iso(datetime.now(UTC) + timedelta(minutes=10))
+    success = {**raw, "eventTime": later, "eventType": "Microsoft.Resources.ResourceWriteSuccess"}
+    await corridor.run_event(success)
+    assert "ACRT105" in corridor.rules
 
 
 async def test_a_redelivery_completes_what_was_left_open(corridor: Corridor) -> None:

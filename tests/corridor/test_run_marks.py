@@ -11,7 +11,17 @@ import pytest
 
 from shared.errors import AlreadyInProgress
 from shared.records.transfer import PipelineRun
-from shared.sinks.run_marks import CLAIM_LASTS, Claim, MarkState, RunMark, RunMarks, mark_of_label, run_key, run_prefix
+from shared.sinks.run_marks import (
+    CLAIM_LASTS,
+    Claim,
+    MarkState,
+    OpenEnd,
+    RunMark,
+    RunMarks,
+    mark_of_label,
+    run_key,
+    run_prefix,
+)
 from shared.sinks.state_store import MemoryStateStore, Record, Stored
 
 NOW: Final = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -39,6 +49,7 @@ def a_run(**changes: Any) -> PipelineRun:
 
 CAUSE: Final = {"RuleId": "ACRT301", "FindingId": "1", "FindingKey": "a"}
 OTHER: Final = {"RuleId": "ACRT199", "FindingId": "2", "FindingKey": "b"}
+LEFT: Final = OpenEnd(frozenset({"key"}), frozenset({"ACRT201"}), None)
 ANEW: Final = {
     "start_time": datetime(2026, 11, 23, 11, 45, tzinfo=UTC),
     "finish_time": datetime(2026, 11, 23, 11, 50, tzinfo=UTC),
@@ -85,7 +96,7 @@ async def test_claimed_and_done(marks: RunMarks, store: MemoryStateStore) -> Non
     assert claim.began == run.start_time
     assert claim.earlier is None
     assert await state_of(store) == "claimed"
-    await marks.finish(claim, run, complete=True, cause=CAUSE)
+    await marks.finish(claim, run, cause=CAUSE)
     assert await state_of(store) == "done"
     mark = await marks.claim(run, NOW)
     assert isinstance(mark, RunMark)
@@ -109,10 +120,10 @@ async def test_an_expired_claim_is_taken_over_and_its_holder_can_no_longer_finis
     assert alive.earlier is not None
     assert alive.began == dead.began
     assert alive.first_seen == dead.first_seen
-    await marks.finish(dead, run, complete=True)
+    await marks.finish(dead, run)
     await marks.release(dead, run)
     assert await state_of(store) == "claimed", "who came back from the dead changes nothing"
-    await marks.finish(alive, run, complete=True)
+    await marks.finish(alive, run)
     assert await state_of(store) == "done"
 
 
@@ -131,7 +142,7 @@ async def test_who_takes_over_knows_every_cause_that_may_have_been_stored(
     await marks.release(second, run)
     third = await claimed(marks, run, NOW + CLAIM_LASTS)
     assert third.causes == (CAUSE, OTHER)
-    await marks.finish(third, run, complete=True, cause=OTHER)
+    await marks.finish(third, run, cause=OTHER)
     mark = await marks.claim(run, NOW)
     assert isinstance(mark, RunMark)
     assert mark.causes == (OTHER,)
@@ -154,18 +165,18 @@ async def test_what_is_given_back_can_be_claimed_at_once(marks: RunMarks, store:
 
 async def test_an_incomplete_diagnosis_stays_open_with_its_cause(marks: RunMarks, store: MemoryStateStore) -> None:
     run = a_run()
-    await marks.finish(await claimed(marks, run), run, complete=False, cause=CAUSE)
+    await marks.finish(await claimed(marks, run), run, open_end=LEFT, cause=CAUSE)
     assert await state_of(store) == "open"
     again = await claimed(marks, run, NOW + timedelta(minutes=5))
     assert again.earlier is not None
     assert again.causes == (CAUSE,)
-    await marks.finish(again, run, complete=True)
+    await marks.finish(again, run)
     assert await state_of(store) == "done"
 
 
 async def test_a_run_that_was_started_anew_is_claimed_anew(marks: RunMarks, store: MemoryStateStore) -> None:
     run = a_run()
-    await marks.finish(await claimed(marks, run), run, complete=True, cause=CAUSE)
+    await marks.finish(await claimed(marks, run), run, cause=CAUSE)
     again = await claimed(marks, a_run(**ANEW), NOW + timedelta(minutes=1))
     assert again.began == ANEW["start_time"]
     assert again.earlier is None, "what was found about the earlier start says nothing about this one"
@@ -184,7 +195,7 @@ async def test_the_moment_that_was_chosen_first_is_kept(marks: RunMarks) -> None
 
 async def test_without_a_start_the_end_tells_two_apart(marks: RunMarks) -> None:
     run = a_run(start_time=None)
-    await marks.finish(await claimed(marks, run), run, complete=True)
+    await marks.finish(await claimed(marks, run), run)
     assert isinstance(await marks.claim(run, NOW), RunMark)
     assert isinstance(await marks.claim(a_run(start_time=None, finish_time=ANEW["finish_time"]), NOW), Claim)
 
@@ -204,7 +215,7 @@ async def test_remembering_does_not_take_back_what_was_done(
     run = a_run()
     claim = await claimed(marks, run)
     if before != "claimed":
-        await marks.finish(claim, run, complete=before == "done")
+        await marks.finish(claim, run, open_end=None if before == "done" else LEFT)
     await marks.remember(a_run(finish_time=None), NOW)
     assert await state_of(store) == before
     await marks.remember(a_run(**ANEW | {"finish_time": None}), NOW)
@@ -261,7 +272,7 @@ def test_the_keys_do_not_depend_on_case() -> None:
     assert run_prefix(REGISTRY) != run_prefix(f"{REGISTRY}2")
 
 
-@pytest.mark.parametrize("label", ["", "done", "done|||", "nonsense|a|b|c", "done|a|b|c|d"])
+@pytest.mark.parametrize("label", ["", "done", "done||||", "nonsense|a|b|c|d", "done|a|b|c|d|e"])
 def test_labels(label: str) -> None:
     mark = mark_of_label(label)
-    assert (mark is not None) == (label == "done|||")
+    assert (mark is not None) == (label == "done||||")

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from shared.sinks.conditions import label as condition_label
+from shared.sinks.run_marks import label as mark_label
 from shared.times import iso, parse_time
 from tests.corridor.conftest import Corridor, Row
 
@@ -26,6 +27,16 @@ async def rhythms_noted(corridor: Corridor, ago: timedelta) -> None:
         stored = await state.read(key)
         assert stored is not None
         assert await state.replace(key, {**stored.record, "at": label}, stored.etag, str(label)) is not None
+
+
+async def looks_again_now(corridor: Corridor) -> None:
+    """The time has come to look again at runs of which something was left out."""
+    state = corridor.monitor.state
+    for key, record in (await corridor.state("runs/")).items():
+        stored = await state.read(key)
+        assert stored is not None
+        due = {**record, "lookAgainAt": iso(datetime.now(UTC) - timedelta(seconds=1))}
+        assert await state.replace(key, due, stored.etag, mark_label(due)) is not None
 
 
 async def conditions_opened(corridor: Corridor, ago: timedelta) -> None:
