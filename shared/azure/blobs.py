@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from azure.core.credentials import AzureSasCredential
-from azure.core.exceptions import HttpResponseError
+from azure.core.exceptions import DecodeError, HttpResponseError
 from azure.storage.blob import BlobProperties
 from azure.storage.blob.aio import BlobServiceClient, LinearRetry
 
 from shared.addresses import BlobAddress, ContainerAddress
 from shared.azure.connection import Connection
 from shared.azure.failures import asking, code_of
-from shared.errors import AccessDenied, Gone
+from shared.errors import AccessDenied, Gone, Unreachable
 from shared.records.storage import Blob
 from shared.redaction import Secret, redact
 from shared.version import MONITOR_VERSION
@@ -66,7 +66,11 @@ class BlobReader:
             if denied.code != ACCOUNT_DISABLED:
                 raise
             raise Gone(SERVICE, str(address), "the account is disabled", status=403, code=denied.code) from None
-        return _blob(address, properties)
+        blob = _blob(address, properties)
+        if not blob.blob_type:
+            # Storage always says it. Read as a blob without metadata, this would be a false alarm.
+            raise Unreachable(SERVICE, str(address), "the answer describes no blob", right=READ_RIGHT)
+        return blob
 
     async def pages(self, address: ContainerAddress, page_size: int = 1_000) -> AsyncIterator[tuple[Blob, ...]]:
         """The blobs of a container with their metadata, a page at a time."""
@@ -75,7 +79,7 @@ class BlobReader:
         while True:
             async with asking(SERVICE, str(address), READ_RIGHT, named_by_others=True):
                 try:
-                    page = await anext(pages)
+                    page = await _next_page(pages)
                 except StopAsyncIteration:
                     return
                 blobs = [_blob(BlobAddress(address.account, address.container, item.name), item) async for item in page]
@@ -93,19 +97,29 @@ class BlobReader:
         async with asking(SERVICE, str(address), "list with the pipeline's token", named_by_others=True):
             try:
                 pages = service.get_container_client(address.container).list_blobs(results_per_page=1).by_page()
-                await anext(pages)
+                await _next_page(pages)
             except StopAsyncIteration:
                 return TokenAnswer(200, "", "")
             except HttpResponseError as refusal:
-                if refusal.status_code is None or refusal.status_code >= 500 or refusal.status_code == 429:
+                # Under 400 it is an answer that can't be read, which lets nobody in.
+                status = refusal.status_code or 0
+                if status < 400 or status >= 500 or status == 429:
                     raise
-                return TokenAnswer(refusal.status_code, code_of(refusal), redact(str(refusal.message))[:2_000])
+                return TokenAnswer(status, code_of(refusal), redact(str(refusal.message))[:2_000])
         return TokenAnswer(200, "", "")
 
     def _service(self, account: str) -> BlobServiceClient:
         if account not in self._services:
             self._services[account] = blob_service(self._connection, self._connection.cloud.blob_host(account))
         return self._services[account]
+
+
+async def _next_page(pages: AsyncIterator[AsyncIterator[BlobProperties]]) -> AsyncIterator[BlobProperties]:
+    try:
+        return await anext(pages)
+    except AttributeError:
+        # The SDK's own, where a listing is answered with an empty body.
+        raise DecodeError("the answer holds no list") from None
 
 
 def _blob(address: BlobAddress, source: BlobProperties) -> Blob:

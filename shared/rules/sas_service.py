@@ -33,8 +33,22 @@ from shared.rules.vault_secret import names_other_version
 from shared.rules.words import container_words, named, pipeline_words, sentence
 from shared.sas_token import SasKind, SasToken
 
-# Answers that Storage gives before it looks at the token, or without saying what it looked at.
-_SAYS_NOTHING: Final = frozenset({"AuthenticationFailed", "AuthorizationFailure", "KeyBasedAuthenticationNotPermitted"})
+# Answers that Storage gives once it has found the signature right. Any other may come from before that.
+_AFTER_SIGNATURE: Final = frozenset(
+    {
+        "AuthorizationPermissionMismatch",
+        "AuthorizationProtocolMismatch",
+        "AuthorizationResourceTypeMismatch",
+        "AuthorizationServiceMismatch",
+        "AuthorizationSourceIPMismatch",
+        "ContainerBeingDeleted",
+        "ContainerNotFound",
+    }
+)
+# Answers that say nothing of the token, but whose own meaning another rule tells.
+_TOLD_ELSEWHERE: Final = frozenset(
+    {"AccountIsDisabled", "AuthenticationFailed", "AuthorizationFailure", "KeyBasedAuthenticationNotPermitted"}
+)
 _NOT_TOLD: Final = Unavailable("Storage's answer does not tell", by_choice=True)
 
 
@@ -44,6 +58,18 @@ def _out_of_its_dates(evidence: Evidence, token: SasToken) -> bool:
     return (token.expires_on is not None and token.expires_on <= now) or (
         token.starts_on is not None and token.starts_on > now
     )
+
+
+def _is_past_signature(probe: ProbeResult) -> bool:
+    return probe.allowed or probe.code in _AFTER_SIGNATURE
+
+
+def _not_told(evidence: Evidence, probe: ProbeResult) -> Unavailable:
+    """Why the answer leaves the token unjudged; by choice only where another rule says what the answer means."""
+    if probe.code in _TOLD_ELSEWHERE:
+        return _NOT_TOLD
+    reason = f"Storage answered {f'{probe.status} {probe.code}'.strip()} to the token, which tells nothing of it"
+    return Unavailable(reason, str(evidence.container_address), "list with the pipeline's token")
 
 
 def _keys_are_older(evidence: Evidence) -> bool:
@@ -105,12 +131,12 @@ def sas_signature_invalid(evidence: Evidence) -> Verdict:
 
 
 def _judge_signature(evidence: Evidence, token: SasToken, probe: ProbeResult) -> Verdict:
-    if probe.allowed or probe.code not in _SAYS_NOTHING:
+    if _is_past_signature(probe):
         return passed(probe=probe.code or "allowed")
     if _out_of_its_dates(evidence, token):
         return not_applicable()
     if not signature_refused(probe):
-        return unknown(_NOT_TOLD, probe=probe.code)
+        return unknown(_not_told(evidence, probe), probe=probe.code)
     if _signed_for_elsewhere(evidence, token, probe):
         return passed(probe=probe.code, keysAreOlder=True)
     return failed(probe=probe.code, keysAreNewer=keys_are_newer(evidence), policy=token.policy_id or None)
@@ -175,13 +201,13 @@ def sas_wrong_scope(evidence: Evidence) -> Verdict:
         return passed() if by_account else unknown(probe if isinstance(probe, Unavailable) else _NOT_TOLD)
     if probe.code == "AuthorizationResourceTypeMismatch" and not by_account:
         return failed(resource=token.resource, probe=probe.code)
-    if probe.allowed or probe.code not in _SAYS_NOTHING:
+    if _is_past_signature(probe):
         return passed(resource=token.resource)
     if _out_of_its_dates(evidence, token):
         return not_applicable()
     if _signed_for_elsewhere(evidence, token, probe):
         return failed(confidence=Confidence.LIKELY, resource=token.resource, probe=probe.code)
-    return unknown(_NOT_TOLD, probe=probe.code)
+    return unknown(_not_told(evidence, probe), probe=probe.code)
 
 
 _NARROW: Final = {"b": "one blob", "bs": "one snapshot", "bv": "one version of a blob", "d": "one directory"}
