@@ -65,10 +65,14 @@ class Lookups:
         return await piece(asked, f"pipeline {pipeline_id}")
 
     async def registry(self, registry_id: str, after: datetime | None = None) -> Piece[Registry]:
-        """A registry."""
+        """A registry. Something of it was read a moment ago, so that it is not there says nothing about it."""
         reader = self._azure.registries
         asked = self._cached(("registry", registry_id), lambda: reader.registry(registry_id), after)
-        return await piece(asked, f"registry {registry_id}")
+        found = await piece(asked, f"registry {registry_id}")
+        if isinstance(found, Missing):
+            right = "Microsoft.ContainerRegistry/registries/read"
+            return Unavailable(f"{found.what} is not there ({found.code})", registry_id, right)
+        return found
 
     async def vault(self, name: str, subscription: str, after: datetime | None = None) -> Piece[Vault]:
         """A vault by its name: a configured one, or one that the monitor sees in the registry's subscription."""
