@@ -49,7 +49,7 @@ from shared.records.storage import Blob
 from shared.records.transfer import Pipeline, PipelineRun
 from shared.rejected_writes import RejectedWrites, Write
 from shared.rules.catalogue import CATALOGUE
-from shared.rules.model import Confidence, Outcome, Rule
+from shared.rules.model import Confidence, Outcome, Rule, Subject
 from shared.settings import Settings
 from shared.sinks.alerts import AlertSink
 from shared.sinks.conditions import Conditions
@@ -63,6 +63,10 @@ log = logging.getLogger(__name__)
 
 # Event Grid waits 30 s, the contract promises 25: what is not done by now is raised and comes again.
 HANDLER_SECONDS: Final = 22.0
+_ABOUT_PIPELINES: Final = tuple(rule for rule in CATALOGUE.values() if Look.PIPELINE in rule.looks)
+_ABOUT_BLOBS: Final = tuple(
+    rule for rule in CATALOGUE.values() if Look.BLOB in rule.looks and rule.subject is Subject.BLOB
+)
 
 
 class Monitor:
@@ -238,8 +242,13 @@ class Monitor:
         evidence = replace(
             self.gatherer.blank(Look.BLOB, readers[0].registry_id), pipeline=readers[0], container_address=place
         )
-        rules = _rules("ACRT503", "ACRT505", "ACRT506", "ACRT507")
         missing = Unavailable(str(error), str(place), error.right)
+        return await self.recorder.record([Diagnosis(evidence, (), (), {missing: _ABOUT_BLOBS})], occasion)
+
+    async def cannot_list_pipelines(self, missing: Unavailable, registry_id: str, occasion: Occasion) -> Recorded:
+        """A registry's pipelines of one direction can't be listed, so nobody looks at them, nor at their containers."""
+        evidence = self.gatherer.blank(Look.OTHER_RUN, registry_id)
+        rules = tuple(dict.fromkeys((*_ABOUT_PIPELINES, *_ABOUT_BLOBS)))
         return await self.recorder.record([Diagnosis(evidence, (), (), {missing: rules})], occasion)
 
     async def _runs_of(

@@ -24,7 +24,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from shared.errors import AlreadyInProgress, Gone, MonitorError, NotStored, ServiceError
-from shared.evidence.pieces import Unavailable
+from shared.evidence.pieces import Missing, Unavailable
 from shared.findings.builder import Occasion, TriggeredBy
 from shared.monitor import Monitor
 from shared.recorder import Recorded
@@ -211,7 +211,7 @@ class Sweep:
         """Its pipelines and their containers are looked at also where the runs can't be listed."""
         failure = await self._runs(registry_id, occasion)
         if not isinstance(failure, Gone):
-            await self._list_pipelines(registry_id)
+            await self._list_pipelines(registry_id, occasion)
         if failure is not None:
             raise failure
         self._facts.swept_registries.add(registry_id)
@@ -235,7 +235,7 @@ class Sweep:
             self._report.problems += runs.problems
         return None
 
-    async def _list_pipelines(self, registry_id: str) -> None:
+    async def _list_pipelines(self, registry_id: str, occasion: Occasion) -> None:
         listed = 0
         for direction in Direction:
             found = await self._monitor.gatherer.lookups.pipelines_of(
@@ -244,10 +244,20 @@ class Sweep:
             if isinstance(found, tuple):
                 self._pipelines += found
                 listed += 1
-            elif isinstance(found, Unavailable):
-                self._report.problems.append(found.reason)
+            else:
+                await self._cannot_list_pipelines(found, registry_id, occasion)
         if listed == len(Direction):
             self._facts.unlisted_pipelines.discard(registry_id)
+
+    async def _cannot_list_pipelines(self, found: Missing | Unavailable, registry_id: str, occasion: Occasion) -> None:
+        """The registry's runs were read a moment ago, so that its pipelines are not there is no answer either."""
+        if isinstance(found, Missing):
+            right = "Microsoft.ContainerRegistry/registries/read"
+            found = Unavailable(f"the pipelines of {found.what} are not there ({found.code})", registry_id, right)
+        self._report.problems.append(found.reason)
+        recorded = await self._monitor.cannot_list_pipelines(found, registry_id, occasion)
+        self._facts.add_findings(recorded.findings)
+        self._report.add(recorded)
 
     async def _lost_writes(self, occasion: Occasion) -> None:
         recorded = await sweep_lost_writes(self._monitor, occasion, self._report.started, self._report.problems)
