@@ -142,3 +142,9 @@ output EVENT_SOURCES_RUNS string[] = groups
 
 @description('Storage accounts whose blobs raise events, in lower case.')
 output EVENT_SOURCES_BLOBS string[] = accounts
+
+@description('Entries of sources that fit no resource group and no storage account of the lists: most likely misspelt.')
+output EVENT_SOURCES_UNKNOWN string[] = map(
+  filter(sources, source => !contains(concat(groups, accounts), toLower(source.sourceId))),
+  source => source.sourceId
+)

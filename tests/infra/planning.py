@@ -87,6 +87,11 @@ def plan(path: Path, parameters: Mapping[str, Any], scope: Scope) -> list[Planne
     return _Plan(read(path), parameters, scope).resources
 
 
+def outputs(path: Path, parameters: Mapping[str, Any], scope: Scope) -> Mapping[str, Any]:
+    """What such a deployment says at its end."""
+    return _Plan(read(path), parameters, scope).outputs
+
+
 class _Plan:
     """One file with its parameters."""
 
@@ -230,6 +235,7 @@ def _union(*lists: list[Any]) -> list[Any]:
 
 
 _FUNCTIONS: Final[Mapping[str, Callable[..., Any]]] = {
+    "concat": lambda *lists: [item for items in lists for item in items],
     "contains": lambda items, item: item in items,
     "empty": lambda value: not value,
     "filter": lambda items, keep: [item for item in items if keep(item)],

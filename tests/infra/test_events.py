@@ -22,7 +22,7 @@ from shared.events import (
     as_run_written,
     read_event,
 )
-from tests.infra.planning import Planned, Scope, plan, role_of
+from tests.infra.planning import Planned, Scope, outputs, plan, role_of
 from tools.bicep import read
 
 ROOT: Final = Path(__file__).parents[2]
@@ -44,8 +44,8 @@ def container(name: str, account: str = "contosoimport", subscription: str = SUB
     return f"{group}/providers/Microsoft.Storage/storageAccounts/{account}/blobServices/default/containers/{name}"
 
 
-def planned(**parameters: Any) -> list[Planned]:
-    given = {
+def given(**parameters: Any) -> dict[str, Any]:
+    return {
         "functionAppName": "func-monitor",
         "deadLetterAccountName": "stmonitor",
         "deadLetterContainerName": "dead-letters",
@@ -53,7 +53,10 @@ def planned(**parameters: Any) -> list[Planned]:
         "containerIds": [container("transfer")],
         **parameters,
     }
-    return plan(EVENTS, given, HERE)
+
+
+def planned(**parameters: Any) -> list[Planned]:
+    return plan(EVENTS, given(**parameters), HERE)
 
 
 def of_type(resources: list[Planned], kind: str) -> list[Planned]:
@@ -308,3 +311,11 @@ def test_sources_may_lie_in_other_subscriptions() -> None:
 def test_a_whole_subscription_raises_no_events_here() -> None:
     resources = planned(registryIds=[f"/subscriptions/{SUBSCRIPTION}"], containerIds=[])
     assert resources == []
+
+
+def test_a_source_that_is_not_in_the_lists_is_named() -> None:
+    account = container("x").partition("/blobServices")[0]
+    known, misspelt = ({"sourceId": place, "form": "Extension"} for place in (account, f"{account}x"))
+    said = outputs(EVENTS, given(sources=[known, misspelt]), HERE)
+    assert said["EVENT_SOURCES_UNKNOWN"] == [f"{account}x"]
+    assert said["EVENT_SOURCES_BLOBS"] == [account.lower()]
