@@ -7,9 +7,12 @@ from tools.workbook.blocks import Block, chart, grid, group, is_set, query, text
 from tools.workbook.finding import finding_details
 from tools.workbook.queries import query_text
 
-# A blob may have any name. In base64 it can't end the literal that it stands in.
-_BLOB_KEY = '| extend BlobKey = base64_encode_tostring(strcat(ContainerName, "/", BlobName))'
-_BLOB = 'base64_decode_tostring("{Blob}")'
+# A blob may have any name, so it is looked up by the key of a finding about it and never put into the query itself.
+# A key without rows must not mean every blob, as an empty name does.
+_BLOB = (
+    'coalesce(toscalar(AcrTransferFindings_CL | where FindingKey == "{Blob}" | top 1 by TimeGenerated desc '
+    '| project strcat(ContainerName, "/", BlobName)), "(gone)")'
+)
 
 
 def source_trigger() -> list[Block]:
@@ -35,7 +38,7 @@ def _waiting() -> Block:
         [
             columns.blob_status("Status"), columns.severity(), columns.time("BlobLastModified"),
             columns.whole_text("Summary", "30%"), columns.whole_text("FixCommand", "12%"),
-            *columns.hidden("LastSeen", "BlobKey"),
+            *columns.hidden("LastSeen", "FindingKey"),
         ],
         {
             "RegistryName": "Registry", "PipelineName": "Pipeline", "StorageAccount": "Account",
@@ -46,11 +49,11 @@ def _waiting() -> Block:
         rows=1000,
     )  # fmt: skip
     return query(
-        "blobs waiting", query_text("blobs-waiting", then=_BLOB_KEY),
+        "blobs waiting", query_text("blobs-waiting"),
         title="Blobs that wait for their import, the longest wait first. Click one for its time line.",
         no_data="No blob is known to wait. Blobs in containers that the monitor can't list are not known: see Monitor "
         "health.",
-        shown_as=shown, exports={"Blob": "BlobKey"},
+        shown_as=shown, exports={"Blob": "FindingKey"},
     )  # fmt: skip
 
 
