@@ -1,0 +1,57 @@
+"""The query tab: completion and marks from Microsoft's language service, results from the embedded store."""
+
+from __future__ import annotations
+
+from playwright.async_api import Page
+
+from acrtm.view import files
+from acrtm.view.server import Server
+from tests.browser.conftest import Opened
+
+
+async def at_the_editor(opened: Opened, served: Server) -> Page:
+    page = await opened(served.address)
+    await page.get_by_role("button", name="Query").click()
+    await page.locator(".CodeMirror").click()
+    await page.keyboard.press("Control+A")
+    return page
+
+
+async def test_completion_knows_the_columns(opened: Opened, served: Server) -> None:
+    page = await at_the_editor(opened, served)
+    await page.keyboard.insert_text("AcrTransferFindings_CL | where ")
+    await page.keyboard.type("FixC")
+    await page.locator(".CodeMirror-hint", has_text="FixCommand").wait_for()
+    await page.keyboard.press("Enter")
+    assert "where FixCommand" in await page.locator(".CodeMirror-code").inner_text()
+
+
+async def test_a_mistake_is_marked_where_it_stands(opened: Opened, served: Server) -> None:
+    page = await at_the_editor(opened, served)
+    await page.keyboard.insert_text("AcrTransferFindings_CL\n| where Sevrity == 'High'")
+    problem = page.locator(".problems li")
+    await problem.first.wait_for()
+    assert "Line 2, column 9" in await problem.first.inner_text()
+    assert await page.locator(".CodeMirror .wrong").first.inner_text() == "Sevrity"
+
+
+async def test_a_query_is_answered_and_a_wrong_one_explained(opened: Opened, served: Server) -> None:
+    page = await at_the_editor(opened, served)
+    await page.keyboard.insert_text("AcrTransferFindings_CL | summarize Rows = count() by RuleId | order by RuleId asc")
+    await page.keyboard.press("Control+Enter")
+    rows = page.locator(".result tbody tr")
+    await rows.first.wait_for()
+    assert await page.locator(".result th").all_inner_texts() == ["RuleId", "Rows"]
+    await page.locator(".CodeMirror").click()
+    await page.keyboard.press("Control+A")
+    await page.keyboard.insert_text("NoSuchTable | take 1")
+    await page.get_by_role("button", name="Run", exact=True).click()
+    await page.locator(".result .problem", has_text="NoSuchTable").wait_for()
+
+
+async def test_the_shipped_queries_stand_beside_it(opened: Opened, served: Server) -> None:
+    page = await at_the_editor(opened, served)
+    names = await page.locator(".shipped button").all_inner_texts()
+    assert names == [query.name for query in files.shipped_queries()]
+    await page.locator(".shipped button", has_text="open-findings").click()
+    await page.locator(".result tbody tr").first.wait_for()
