@@ -112,6 +112,19 @@ class EndedRuns:
         return await self._recorder.record([diagnosis], occasion, mark.began)
 
 
+def may_be_of(run: PipelineRun, written_at: datetime | None) -> bool:
+    """Whether a write that was reported at this moment may have made this run, or started it anew.
+
+    A write that fails after its run has been over for a while, or before the run was there, is another one's: it left
+    no run of its own. Five minutes are the contract's bound for a late write; the clocks of two services lie within.
+    """
+    if written_at is None:
+        return True
+    over_before = run.finish_time is not None and written_at - run.finish_time > RESUBMITTED_AFTER
+    began_later = run.began is not None and run.began - written_at > RESUBMITTED_AFTER
+    return not (over_before or began_later)
+
+
 def _open_end(diagnosis: Diagnosis, occasion: Occasion, run: PipelineRun, first_seen: datetime) -> OpenEnd | None:
     """What is to be looked at again; ``None`` if nothing was left out, or if the run is too old by now."""
     now = diagnosis.evidence.now

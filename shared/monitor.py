@@ -27,7 +27,7 @@ from shared.diagnosis.diagnose import (
     diagnose_pipeline,
     diagnose_run,
 )
-from shared.ended_runs import EndedRuns
+from shared.ended_runs import EndedRuns, may_be_of
 from shared.errors import Gone, PermanentError, ServiceError, UnknownHost, Unreachable
 from shared.events import (
     BlobArrived,
@@ -114,6 +114,12 @@ class Monitor:
                 return await self.rejected_writes.told(Write.of_run(read), occasion)
             except PermanentError as error:
                 return await self._cannot_read(error, str(read.run_id.parent), occasion)
+            write = Write.of_run(read, run.pipeline_id)
+            if write.rejected and not may_be_of(run, read.time):
+                # An earlier or later run of the name, which is looked at for itself; this write has left none.
+                told = await self.rejected_writes.told(write, occasion)
+                seen = await self.ended_run(run, occasion)
+                return Recorded(told.findings + seen.findings, told.alerts + seen.alerts)
             return await self.ended_run(run, occasion, written_at=read.time)
 
     async def _pipeline_rejected(self, read: PipelineRejected) -> Recorded:

@@ -11,6 +11,7 @@ Every row about one write has the same ids, made of the rule, the resource and t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -39,17 +40,28 @@ REJECTED: Final = "ACRT110"
 GONE: Final = "ACRT106"
 # What the log tells; they stay open while it can't be read.
 _TOLD_BY_LOG: Final = ("ACRT111", "ACRT112")
+# Each part is bounded, and none can hold the slash that ends it.
+_PIPELINE: Final = re.compile(
+    r"/subscriptions/[^/\s'\"]{1,64}/resourceGroups/[^/\s'\"]{1,128}/providers/Microsoft\.ContainerRegistry/"
+    r"registries/[A-Za-z0-9]{1,64}/(?:ex|im)portPipelines/[A-Za-z0-9-]{1,64}",
+    re.IGNORECASE,
+)
 _DIRECTIONS: Final = {"exportpipelines": Direction.EXPORT, "importpipelines": Direction.IMPORT}
 
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """A write of a run or a pipeline; ``moment`` tells it from others where it has no correlation id."""
+    """A write of a run or a pipeline; ``moment`` tells it from others where it has no correlation id.
+
+    ``pipeline_id`` is the pipeline of a run as far as it is known. No event says it: it is that of another run of the
+    same name, or the one that ARM's answer names.
+    """
 
     resource: ResourceId
     correlation_id: str
     time: datetime | None
     rejected: bool
+    pipeline_id: str = ""
 
     @property
     def moment(self) -> str:
@@ -57,10 +69,16 @@ class Write:
         return self.correlation_id or (self.time.isoformat() if self.time else "")
 
     @classmethod
-    def of_run(cls, written: RunWritten) -> Write:
-        """The write of a run that is not there."""
+    def of_run(cls, written: RunWritten, pipeline_id: str = "") -> Write:
+        """The write of a run that is not there, or is not this write's."""
         rejected = written.result is WriteResult.FAILURE
-        return cls(written.run_id, written.correlation_id, written.time, rejected)
+        return cls(written.run_id, written.correlation_id, written.time, rejected, pipeline_id.lower())
+
+    @classmethod
+    def of_record(cls, record: LostRecord) -> Write:
+        """The write that the log is to be asked about."""
+        resource = parse_resource_id(record.resource_id)
+        return cls(resource, record.correlation_id, record.written_at, rejected=True, pipeline_id=record.pipeline_id)
 
     @classmethod
     def of_pipeline(cls, written: PipelineRejected) -> Write:
@@ -92,15 +110,20 @@ class RejectedWrites:
         recorded = await self._recorder.write(findings)
         if looked_up:
             written_at = write.time or datetime.now(UTC)
-            await self.records.expect(resource_id, write.correlation_id, written_at, occasion.event_id)
+            await self.records.expect(
+                resource_id, write.correlation_id, written_at, occasion.event_id, write.pipeline_id
+            )
         return recorded
 
-    async def look_up(self, record: LostRecord, log: ActivityLogReader, occasion: Occasion) -> Recorded:
-        """Asks the log about one write and stores what it says.
+    async def look_up(
+        self, record: LostRecord, log: ActivityLogReader, occasion: Occasion, pipeline_id: str = ""
+    ) -> Recorded:
+        """Asks the log about one write and stores what it says; ``pipeline_id`` is that of a later run of the name.
 
         Raises :class:`~shared.errors.NotStored`, and :class:`~shared.errors.TransientError` if the log can't be had.
         """
-        write = Write(parse_resource_id(record.resource_id), record.correlation_id, record.written_at, rejected=True)
+        write = Write.of_record(record)
+        write = replace(write, pipeline_id=write.pipeline_id or pipeline_id.lower())
         occasion = replace(occasion, event_id=record.event_id, correlation_id=record.correlation_id)
         subscription = write.resource.subscription
         failure: LoggedFailure | None = None
@@ -111,6 +134,7 @@ class RejectedWrites:
             recorded = await self._cannot_read_log(error, write, occasion)
         given_up = datetime.now(UTC) - record.written_at > LOOKED_UP_FOR
         if failure is not None:
+            write = replace(write, pipeline_id=write.pipeline_id or pipeline_named(failure.text, write.resource))
             evidence = self._evidence(write, failure)
             diagnosis = diagnose_rejected_write(evidence)
             cause = diagnosis.root_cause
@@ -126,7 +150,7 @@ class RejectedWrites:
 
     async def take_back(self, record: LostRecord, occasion: Occasion) -> Recorded:
         """The write has left a run after all, which was not to be seen when its event came: it was not rejected."""
-        write = Write(parse_resource_id(record.resource_id), record.correlation_id, record.written_at, rejected=True)
+        write = Write.of_record(record)
         occasion = replace(occasion, event_id=record.event_id, correlation_id=record.correlation_id)
         recorded = await self._resolved(write, occasion)
         await self.records.finish(record, REJECTED)
@@ -169,18 +193,19 @@ class RejectedWrites:
         return await self._recorder.record([Diagnosis(evidence, (), (), {missing: rules})], occasion)
 
     def _evidence(self, write: Write, failure: LoggedFailure | None) -> Evidence:
-        direction = _DIRECTIONS.get(write.resource.types[-1])
+        is_run = write.resource.types[-1] == "pipelineruns"
+        pipeline_id = write.pipeline_id if is_run else str(write.resource)
         lost = LostWrite(
             write.rejected,
             write.correlation_id,
             code=failure.code if failure else "",
             text=failure.text if failure else "",
-            run_name=write.resource.name if direction is None else "",
-            pipeline_id="" if direction is None else str(write.resource),
+            run_name=write.resource.name if is_run else "",
+            pipeline_id=pipeline_id,
         )
         return replace(
             self._gatherer.blank(Look.OTHER_RUN, str(write.resource.parent)),
-            direction=direction,
+            direction=_DIRECTIONS.get(pipeline_id.rpartition("/")[0].rpartition("/")[2]),
             message=read_message(lost.text),
             lost_write=lost,
             event_time=write.time,
@@ -192,6 +217,13 @@ class RejectedWrites:
         return [(replace(finding, **_of_write(finding, write), error_message=text), told) for finding, told in built]
 
 
+def pipeline_named(text: str, run: ResourceId) -> str:
+    """The one pipeline of the run's own registry that ARM's answer names; empty if there is none, or several."""
+    named = {match.group().lower() for match in _PIPELINE.finditer(text)}
+    own = {name for name in named if name.startswith(f"{run.parent}/")}
+    return own.pop() if len(own) == 1 else ""
+
+
 def _of_write(finding: Finding, write: Write) -> dict[str, Any]:
     """A write that left nothing is told apart by its correlation id, whatever happens to the name later."""
     resource_id = str(write.resource)
@@ -199,8 +231,8 @@ def _of_write(finding: Finding, write: Write) -> dict[str, Any]:
     return {
         "run_id": resource_id if is_run else "",
         "run_name": write.resource.name if is_run else "",
-        "pipeline_id": "" if is_run else resource_id,
-        "pipeline_name": "" if is_run else write.resource.name,
+        "pipeline_id": write.pipeline_id if is_run else resource_id,
+        "pipeline_name": write.pipeline_id.rpartition("/")[2] if is_run else write.resource.name,
         "registry_name": write.resource.names[0],
         "finding_id": finding_id(finding.rule_id, resource_id, write.moment),
         "finding_key": finding_key(finding.rule_id, resource_id),

@@ -169,7 +169,8 @@ def resolved_because(record: Mapping[str, Any], key: str, facts: SweepFacts, beg
     if before_look and _rests_on_secret(row) and pipeline in facts.renewed_secrets:
         return "the secret has a later expiry date"
     since = last_failed(record) or opened
-    success = facts.last_success.get(pipeline)
+    # Of a write that left no run only a later run of its name may tell the pipeline.
+    success = facts.last_success.get(pipeline or facts.failed_runs.get(str(row.get("RunId") or ""), ""))
     if success is not None and since is not None and success > since:
         return "a later run of the pipeline succeeded"
     again = facts.succeeded_runs.get(str(row.get("RunId") or ""))

@@ -34,10 +34,12 @@ class SweepFacts:
     ``renewed_secrets`` are pipelines whose secret ends late enough, of whose token nothing else is known.
     ``unlisted_runs`` are registries whose runs could not be listed, and why; ``gone_registries`` are those that are
     not there. ``monitored_registries`` is ``None`` while they are not known, ``unlisted_pipelines`` those whose
-    pipelines are not. ``unlisted_marks`` are old marks of runs that no list names any more.
+    pipelines are not. ``unlisted_marks`` are old marks of runs that no list names any more, ``failed_runs`` the
+    pipelines of runs that failed.
     """
 
     last_success: dict[str, datetime] = field(default_factory=dict)
+    failed_runs: dict[str, str] = field(default_factory=dict)
     succeeded_runs: dict[str, datetime] = field(default_factory=dict)
     blob_runs: dict[tuple[str, str], list[BlobRun]] = field(default_factory=dict)
     healthy: set[str] = field(default_factory=set)
@@ -66,6 +68,8 @@ class SweepFacts:
         if succeeded and began is not None:
             self.succeeded_runs[run.id] = began
             self.last_success[pipeline] = max(began, self.last_success.get(pipeline, began))
+        if run.outcome is RunOutcome.FAILED:
+            self.failed_runs[run.id] = pipeline
         if run.direction is Direction.IMPORT:
             name = run.requested_blob or run.blob_uri.rpartition("/")[2]
             self.blob_runs.setdefault((pipeline, name), []).append(BlobRun(pipeline, began, succeeded))

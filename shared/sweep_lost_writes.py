@@ -6,11 +6,13 @@ import asyncio
 from datetime import datetime
 from typing import Final
 
+from shared.ended_runs import may_be_of
 from shared.errors import MonitorError, PermanentError
 from shared.findings.builder import Occasion
 from shared.findings.finding import Finding
 from shared.monitor import Monitor
 from shared.recorder import Recorded
+from shared.records.transfer import PipelineRun
 from shared.rejected_writes import REJECTED
 from shared.sinks.lost_writes import LOOKED_UP_FOR, LostRecord
 
@@ -33,10 +35,13 @@ async def sweep_lost_writes(monitor: Monitor, occasion: Occasion, now: datetime,
     async def one(record: LostRecord) -> None:
         async with turns:
             try:
-                if await _left_a_run(monitor, record):
+                run = await _run_of_that_name(monitor, record)
+                if run is not None and _is_its_own(run, record):
                     recorded = await monitor.rejected_writes.take_back(record, occasion)
                 else:
-                    recorded = await monitor.rejected_writes.look_up(record, monitor.azure.activity_log, occasion)
+                    pipeline_id = run.pipeline_id if run is not None else ""
+                    log = monitor.azure.activity_log
+                    recorded = await monitor.rejected_writes.look_up(record, log, occasion, pipeline_id)
             except MonitorError as error:
                 problems.append(str(error))
                 if now - record.written_at > GIVEN_UP_AFTER:
@@ -50,15 +55,19 @@ async def sweep_lost_writes(monitor: Monitor, occasion: Occasion, now: datetime,
     return Recorded(tuple(findings), tuple(alerts))
 
 
-async def _left_a_run(monitor: Monitor, record: LostRecord) -> bool:
-    """Whether the write's own run is there: one that began before the event, and not a later one of its name.
+async def _run_of_that_name(monitor: Monitor, record: LostRecord) -> PipelineRun | None:
+    if not record.resource_id.lower().rpartition("/")[0].endswith("/pipelineruns"):
+        return None
+    try:
+        return await monitor.azure.registries.run(record.resource_id)
+    except PermanentError:
+        return None
+
+
+def _is_its_own(run: PipelineRun, record: LostRecord) -> bool:
+    """Whether the write has left this run: one that began before the event, and none that was over long before it.
 
     A run that was not to be seen for a moment is diagnosed as any other; the log would name its cause a second time.
     """
-    if not record.resource_id.lower().rpartition("/")[0].endswith("/pipelineruns"):
-        return False
-    try:
-        run = await monitor.azure.registries.run(record.resource_id)
-    except PermanentError:
-        return False
-    return run.began is not None and run.began <= record.written_at
+    began_before = run.began is not None and run.began <= record.written_at
+    return began_before and may_be_of(run, record.written_at)

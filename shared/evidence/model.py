@@ -76,7 +76,8 @@ class LostWrite:
     """A write of a run after which there is no run to be read, or a write of a pipeline that was rejected.
 
     ``rejected`` says that ARM reported the write as failed. ``code`` and ``text`` are what the activity log holds
-    of it, empty while it holds nothing. ``run_name`` or ``pipeline_id`` is what was to be written.
+    of it, empty while it holds nothing. ``run_name`` or ``pipeline_id`` is what was to be written; with both, the
+    pipeline is the run's, which an event does not say and other things may.
     """
 
     rejected: bool

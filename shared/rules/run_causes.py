@@ -54,7 +54,8 @@ def _caller(evidence: Evidence) -> str:
 
 def _of_pipeline(evidence: Evidence) -> bool:
     """Whether what was rejected is the write of a pipeline, and not of a run."""
-    return evidence.lost_write is not None and bool(evidence.lost_write.pipeline_id)
+    lost = evidence.lost_write
+    return lost is not None and bool(lost.pipeline_id) and not lost.run_name
 
 
 def _written(evidence: Evidence) -> str:

@@ -42,6 +42,7 @@ class LostRecord:
     correlation_id: str
     written_at: datetime
     event_id: str
+    pipeline_id: str
     stored: Stored
 
     @classmethod
@@ -57,6 +58,7 @@ class LostRecord:
             correlation_id=str(record.get("correlationId") or ""),
             written_at=written,
             event_id=str(record.get("eventId") or ""),
+            pipeline_id=str(record.get("pipelineId") or ""),
             stored=stored,
         )
 
@@ -72,7 +74,9 @@ class LostWrites:
         stored = await self._store.read(_key(resource_id, correlation_id))
         return stored is not None and stored.record.get("state") == LookUp.DONE
 
-    async def expect(self, resource_id: str, correlation_id: str, written_at: datetime, event_id: str) -> None:
+    async def expect(
+        self, resource_id: str, correlation_id: str, written_at: datetime, event_id: str, pipeline_id: str = ""
+    ) -> None:
         """Remembers that the log is to be asked about a write. What is remembered already stays as it is."""
         record = {
             "state": str(LookUp.WAITING),
@@ -80,6 +84,7 @@ class LostWrites:
             "correlationId": correlation_id,
             "writtenAt": iso(written_at),
             "eventId": event_id,
+            "pipelineId": pipeline_id,
         }
         await self._store.create(_key(resource_id, correlation_id), record, _label(record))
 

@@ -6,14 +6,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from localcloud.run_helpers import WriteRejectedError
 from localcloud.service import Origin, Reset, Status
 from shared.findings.builder import Occasion, TriggeredBy
+from shared.rejected_writes import pipeline_named
+from shared.resource_ids import parse_resource_id
 from shared.sinks.lost_writes import PREFIX
 from shared.sweep_lost_writes import sweep_lost_writes
 from shared.times import iso
 from tests.corridor.conftest import Corridor, Raw, Row
+from tests.corridor.time_travel import started_earlier
 
 CONTRIBUTOR = "Container Registry Transfer Pipeline Contributor"
 
@@ -251,6 +256,88 @@ async def test_nobody_who_wrote_is_named(corridor: Corridor) -> None:
     assert f"object id {world.operator.id}" in corridor.row("ACRT111")["Summary"]
     everything = f"{corridor.rows}{corridor.alerts}{await corridor.state()}"
     assert not [personal for personal in world.personal_data if personal in everything]
+
+
+# --- a write of a name that has a run, and the pipeline ------------------------------------------------------
+
+
+def allow(corridor: Corridor) -> None:
+    world = corridor.cloud.world
+    world.access.assign(world.operator.id, CONTRIBUTOR, corridor.scenario.source.id)
+
+
+async def test_a_rejected_write_of_a_run_that_is_over_is_a_rejection_and_no_second_run(corridor: Corridor) -> None:
+    await corridor.export("rejected01")
+    started_earlier(corridor, "rejected01", timedelta(minutes=10))
+    await corridor.run_event(corridor.told("rejected01"))
+    forbid(corridor)
+    await corridor.run_event(await rejected(corridor))
+    assert "ACRT105" not in corridor.rules, "that is for writes that succeeded and did nothing"
+    first = corridor.row("ACRT110")
+    assert (first["Role"], first["RunName"], first["PipelineName"]) == ("RootCause", "rejected01", "exportpipe")
+    assert await look(corridor) == []
+    cause = corridor.row("ACRT111")
+    assert (cause["State"], cause["PipelineName"], cause["Direction"]) == ("Open", "exportpipe", "Export")
+    assert [row["State"] for row in written(corridor, "ACRT110")] == ["Open", "Resolved"]
+    assert len({row["FindingId"] for row in written(corridor, "ACRT100")}) == 1
+
+
+async def test_the_failure_of_a_run_itself_is_no_rejection(corridor: Corridor) -> None:
+    raw = await corridor.failed_export("transfer01")
+    assert raw["eventType"].endswith("ResourceWriteFailure")
+    started_earlier(corridor, "transfer01", timedelta(minutes=4))
+    await corridor.run_event(raw)
+    assert [row["RuleId"] for row in corridor.root_causes()] == ["ACRT201"]
+    assert await corridor.state(PREFIX) == {}
+
+
+@pytest.mark.parametrize("retried", ["rejected01", "another01"])
+async def test_a_rejection_ends_with_a_later_success_of_its_pipeline(corridor: Corridor, retried: str) -> None:
+    forbid(corridor)
+    await corridor.run_event(await rejected(corridor))
+    await look(corridor)
+    assert corridor.row("ACRT111")["PipelineId"] == "", "no event says it, and the log does not"
+    allow(corridor)
+    if retried == "another01":
+        # The same name tells its pipeline once there is a run; its success under another name counts then.
+        await corridor.run_event(await corridor.failed_export("rejected01"))
+        corridor.cloud.world.grant_secret_get(corridor.scenario.vault, corridor.scenario.export_pipeline)
+    await corridor.run_event(await corridor.export(retried))
+    await corridor.sweep()
+    assert [row["State"] for row in written(corridor, "ACRT111")] == ["Open", "Resolved"]
+
+
+async def test_the_pipeline_is_taken_from_what_the_log_says(corridor: Corridor) -> None:
+    forbid(corridor)
+    await corridor.run_event(await rejected(corridor))
+    pipeline = corridor.scenario.export_pipeline.id
+    foreign = pipeline.replace("contosohub", "somebodyelse")
+    for entry in corridor.cloud.world.activity:
+        if entry.error is not None:
+            entry.error = {
+                "code": "LinkedAuthorizationFailed",
+                "message": "The client has permission to perform action 'Microsoft.ContainerRegistry/registries/"
+                f"pipelineRuns/write' on scope '{foreign}'; however, it does not have permission to perform action "
+                f"'read' on the linked scope(s) '{pipeline}' or the linked scope(s) are invalid.",
+            }
+    await look(corridor)
+    [cause] = [row for row in corridor.root_causes() if row["RuleId"] != "ACRT110"]
+    assert (cause["RuleId"], cause["PipelineId"]) == ("ACRT112", pipeline.lower())
+    allow(corridor)
+    await corridor.run_event(await corridor.export("another01"))
+    await corridor.sweep()
+    assert [row["State"] for row in written(corridor, "ACRT112")] == ["Open", "Resolved"]
+
+
+@given(st.text())
+def test_any_text_of_the_log_is_read_for_pipelines(text: str) -> None:
+    run = parse_resource_id(
+        "/subscriptions/s/resourceGroups/g/providers/Microsoft.ContainerRegistry/registries/r/pipelineRuns/x"
+    )
+    assert pipeline_named(text, run) == ""
+    named = f"{run.parent}/exportPipelines/p"
+    assert pipeline_named(f"{text} '{named}' {text}", run) == named.lower()
+    assert pipeline_named(f"{named}1 {named}2", run) == "", "of two nobody knows which"
 
 
 # --- pipelines ----------------------------------------------------------------------------------------------
