@@ -45,7 +45,7 @@ bench: .make/python .make/node ## Measure: throughput, ARM reads, import time, h
 prove: .make/python .make/node ## All that takes long: faults, kill -9 and a soak (PROVE=short for less of each)
 	@$(PYTHON) -m prove.matrix $(if $(filter short,$(PROVE)),--short)
 	@$(PYTHON) -m prove.killing --schedules $(if $(filter short,$(PROVE)),25,200)
-	@$(PYTHON) -m prove.soak --events $(if $(filter short,$(PROVE)),2000,10000)
+	@$(PYTHON) -m prove.soak --events $(if $(filter short,$(PROVE)),4000,10000)
 
 browser: .make/python ## Chromium for the tests of the page, if there is none
 	@tools/browser.sh

@@ -32,7 +32,7 @@ LATENCY_MS: Final = 20
 _SAMPLES: Final = 60
 _MOST_SHOWN: Final = 20
 # Below this the imports of a first time are still most of what there is to see.
-FEWEST_FOR_MEMORY: Final = 2_000
+FEWEST_FOR_MEMORY: Final = 4_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -94,16 +95,17 @@ def wrongs(
 
 
 def growth(samples: Sequence[Sample]) -> float:
-    """By how many megabytes a thousand events the memory grew in the second half: the slope of a straight line.
+    """By how many megabytes a thousand events the memory grew in the second half: the median slope of all pairs.
 
-    ``samples`` are how many events were done and how many megabytes were resident then.
+    ``samples`` are how many events were done and how many megabytes were resident then. The median, as a single step
+    up is no leak: some moment has the most work at once. What leaks grows between most pairs.
     """
     half = samples[-1][0] / 2
     second = [sample for sample in samples if sample[0] >= half]
     if len(second) < 2:
         raise ValueError("memory was looked at too rarely to tell")
-    line = statistics.linear_regression([done for done, _ in second], [resident for _, resident in second])
-    return 1_000 * line.slope
+    pairs = itertools.combinations(second, 2)
+    return 1_000 * statistics.median((later[1] - sooner[1]) / (later[0] - sooner[0]) for sooner, later in pairs)
 
 
 def sparkline(samples: Sequence[Sample]) -> str:

@@ -111,8 +111,10 @@ def test_an_exception_that_asks_for_no_other_delivery_is_seen() -> None:
 
 def test_memory_that_grows_in_the_second_half_is_seen() -> None:
     warm = [(done, 60 + done / 50) for done in range(0, 5_000, 250)]
-    flat = [*warm, *((done, 160 + done % 3) for done in range(5_000, 10_001, 250))]
+    flat = [*warm, *((done, 160 + done % 3 / 10) for done in range(5_000, 10_001, 250))]
     assert growth(flat) < MOST_GROWTH
+    stepped = [(done, resident + (6 if done > 8_000 else 0)) for done, resident in flat]
+    assert growth(stepped) < MOST_GROWTH, "a moment with the most work at once is no leak"
     leaking = [(done, resident + max(0, done - 5_000) * 0.0005) for done, resident in flat]
     assert growth(leaking) > MOST_GROWTH
     with pytest.raises(ValueError, match="too rarely"):
