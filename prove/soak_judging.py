@@ -95,17 +95,20 @@ def wrongs(
 
 
 def growth(samples: Sequence[Sample]) -> float:
-    """By how many megabytes a thousand events the memory grew in the second half: the median slope of all pairs.
+    """By how many megabytes a thousand events the memory grew in the second half: the slope of a straight line.
 
-    ``samples`` are how many events were done and how many megabytes were resident then. The median, as a single step
-    up is no leak: some moment has the most work at once. What leaks grows between most pairs.
+    ``samples`` are how many events were done and how many megabytes were resident then. The largest single rise is
+    left out: some moment has the most work at once. What leaks rises again and again.
     """
     half = samples[-1][0] / 2
     second = [sample for sample in samples if sample[0] >= half]
-    if len(second) < 2:
+    if len(second) < 3:
         raise ValueError("memory was looked at too rarely to tell")
-    pairs = itertools.combinations(second, 2)
-    return 1_000 * statistics.median((later[1] - sooner[1]) / (later[0] - sooner[0]) for sooner, later in pairs)
+    rises = [later - sooner for (_, sooner), (_, later) in itertools.pairwise(second)]
+    largest = max(rises)
+    after = rises.index(largest)
+    resident = [value - (max(largest, 0.0) if number > after else 0.0) for number, (_, value) in enumerate(second)]
+    return 1_000 * statistics.linear_regression([done for done, _ in second], resident).slope
 
 
 def sparkline(samples: Sequence[Sample]) -> str:

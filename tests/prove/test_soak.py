@@ -87,7 +87,8 @@ def test_what_the_app_says_it_could_not_look_at_is_left_open_and_not_lost() -> N
 
 def test_a_long_soak_fails_by_its_memory_and_by_too_many_late_answers(capsys: pytest.CaptureFixture[str]) -> None:
     done = Delivered(seconds=1.0, taken=10_000)
-    flat, growing = [(0, 60.0), (5_000, 99.0), (10_000, 99.1)], [(0, 60.0), (5_000, 99.0), (10_000, 104.0)]
+    flat = [(done, 60.0 + (done > 0)) for done in range(0, 10_001, 1_000)]
+    growing = [(done, 60.0 + done / 1_000) for done in range(0, 10_001, 1_000)]
     assert report(Soaked(done, flat, [], 0.1, 500), at_length=True) == []
     assert len(report(Soaked(done, growing, [], 0.1, 501), at_length=True)) == 2
     assert report(Soaked(done, growing, ["one is lost"], 0.1, 0), at_length=False) == ["one is lost"]
