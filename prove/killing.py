@@ -12,6 +12,7 @@ import argparse
 import sys
 import time
 import traceback
+from collections.abc import Iterator
 from typing import Final
 
 from rich.console import Console
@@ -31,6 +32,14 @@ def summary(tally: Tally, seconds: float, number: int | None) -> str:
         f"({tally.repeated} of them repeated), {tally.raised} raised and delivered again, {tally.sweeps} sweeps, "
         f"{tally.runs} runs, {tally.alerts} alerts"
     )
+
+
+def told_of(failure: BaseException) -> Iterator[str]:
+    """What went wrong, with the schedule. A failure that did not come again holds the first one."""
+    yield "".join(traceback.format_exception_only(failure))
+    if isinstance(failure, BaseExceptionGroup):
+        for error in failure.exceptions:
+            yield from told_of(error)
 
 
 def main() -> int:
@@ -59,7 +68,7 @@ def main() -> int:
             failure = error
     print(summary(stage.tally, time.monotonic() - began, wanted.seed))
     if failure is not None:
-        print("".join(traceback.format_exception_only(failure)))
+        print(*told_of(failure), sep="\n")
         return 1
     print("each run has one root cause, each condition was told once, nothing is lost")
     return 0

@@ -212,7 +212,7 @@ class Schedule(RuleBasedStateMachine):
                 break
         else:
             self._wrong.append(f"{len(left)} events were never taken: {answers.raised}")
-        for seconds in (_CLAIM_IS_OVER, _LOOK_IS_DUE, _CLAIM_IS_OVER):
+        for seconds in (_LOOK_IS_DUE, _CLAIM_IS_OVER):
             self._shift(seconds)
             self._run(self._work([], sweep=True))
 

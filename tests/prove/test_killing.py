@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from localcloud.world import MessageStyle
+from prove.killing import told_of
 from prove.killing_app import clock_ahead
 from prove.killing_gate import Kill
 from prove.killing_machine import Schedule, Stage, play
@@ -50,3 +51,11 @@ def test_the_clock_is_put_ahead_and_goes_on() -> None:
         clock.shift(timedelta(days=1))
         assert datetime.now(UTC) - real > timedelta(days=1)
     assert datetime.now(UTC) - real < timedelta(minutes=59)
+
+
+def test_what_is_told_of_a_failure_holds_the_first_one() -> None:
+    first = AssertionError("ACRT201 opened, and nobody was told")
+    first.add_note("state.teardown()")
+    told = "\n".join(told_of(ExceptionGroup("did not come again", [first])))
+    assert "did not come again" in told
+    assert "nobody was told\nstate.teardown()" in told
