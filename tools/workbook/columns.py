@@ -78,7 +78,7 @@ def big_number(column: str) -> Block:
     numbers = {
         "unit": 0,
         "options": {"style": "decimal", "maximumFractionDigits": 1},
-        "emptyValCustomText": "?",
+        "emptyValCustomText": "-",
     }
     return {"columnMatch": column, "formatter": _BIG, "numberFormat": numbers}
 
