@@ -75,7 +75,10 @@ def _findings_over_time() -> Block:
 def _causes() -> Block:
     kql = query_text("failed-runs-by-cause", ranged="lookback")
     shown = grid(
-        [columns.whole_text("LastSummary", "45%"), columns.time("LastSeen"), *columns.hidden("Area", "Pipelines", "Confirmed", "LastRun")],
+        [
+            columns.whole_text("LastSummary", "45%"), columns.time("LastSeen"),
+            *columns.hidden("Area", "Pipelines", "Confirmed", "LastRun"),
+        ],
         {
             "RuleId": "Rule", "RuleName": "Cause", "FailedRuns": "Failed runs", "LastSeen": "Last",
             "LastSummary": "What happened last",
