@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from azure.core.credentials import AzureSasCredential
-from azure.core.exceptions import DecodeError, HttpResponseError
+from azure.core.exceptions import HttpResponseError
 from azure.storage.blob import BlobProperties
 from azure.storage.blob.aio import BlobServiceClient, LinearRetry
 
@@ -79,7 +79,7 @@ class BlobReader:
         while True:
             async with asking(SERVICE, str(address), READ_RIGHT, named_by_others=True):
                 try:
-                    page = await _next_page(pages)
+                    page = await anext(pages)
                 except StopAsyncIteration:
                     return
                 blobs = [_blob(BlobAddress(address.account, address.container, item.name), item) async for item in page]
@@ -97,7 +97,7 @@ class BlobReader:
         async with asking(SERVICE, str(address), "list with the pipeline's token", named_by_others=True):
             try:
                 pages = service.get_container_client(address.container).list_blobs(results_per_page=1).by_page()
-                await _next_page(pages)
+                await anext(pages)
             except StopAsyncIteration:
                 return TokenAnswer(200, "", "")
             except HttpResponseError as refusal:
@@ -112,14 +112,6 @@ class BlobReader:
         if account not in self._services:
             self._services[account] = blob_service(self._connection, self._connection.cloud.blob_host(account))
         return self._services[account]
-
-
-async def _next_page(pages: AsyncIterator[AsyncIterator[BlobProperties]]) -> AsyncIterator[BlobProperties]:
-    try:
-        return await anext(pages)
-    except AttributeError:
-        # The SDK's own, where a listing is answered with an empty body.
-        raise DecodeError("the answer holds no list") from None
 
 
 def _blob(address: BlobAddress, source: BlobProperties) -> Blob:

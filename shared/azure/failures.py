@@ -27,6 +27,8 @@ from shared.redaction import redact
 # Longest wait for one question with its retry; a handler's whole time is 25 s.
 ANSWER_WITHIN: Final = 9.0
 _LONGEST_DETAIL: Final = 2_000
+# What the storage SDK raises itself where an error has no message, or a listing an empty body.
+_OF_STUMBLING: Final = (TypeError, AttributeError)
 # "No such name" and "no address for it": final. "Try again" (EAI_AGAIN) is not.
 _NO_SUCH_NAME: Final = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
 
@@ -52,7 +54,7 @@ async def asking(
         raise
     except TimeoutError:
         raise Unreachable(service, target, f"no answer within {within:g} s", right=right) from None
-    except (AzureError, aiohttp.ClientError, OSError, ValueError) as error:
+    except (AzureError, aiohttp.ClientError, OSError, ValueError, *_OF_STUMBLING) as error:
         # Without its cause: an SDK's exception carries the request, and the request carries the token.
         raise describe(error, service, target, right, named_by_others=named_by_others) from None
 
