@@ -266,7 +266,7 @@ async def test_after_a_silence_successes_do_not_wait(corridor: Corridor, monkeyp
         await corridor.run_event(event)
         times.append(time.monotonic() - began)
     assert min(times) == min(times[1:]) < 0.5 <= times[0]
-    assert await corridor.run_states() == ["pending"] * 3
+    assert await corridor.run_states() == ["open"] * 3
     corridor.heal()
     await corridor.sweep(await corridor.another())
     assert await corridor.run_states() == ["done"] * 3
@@ -275,7 +275,7 @@ async def test_after_a_silence_successes_do_not_wait(corridor: Corridor, monkeyp
 async def test_a_lost_connection_is_taken_up_again(corridor: Corridor) -> None:
     corridor.break_down("registry", Reset())
     await corridor.run_event(await corridor.export("lost01", "hello-world"))
-    assert await corridor.run_states() == ["pending"]
+    assert await corridor.run_states() == ["open"]
     corridor.heal()
     corridor.scenario.source.push("hello-world", image("windows", foreign_layer("absent")))
     await corridor.sweep()
