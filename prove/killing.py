@@ -64,6 +64,10 @@ def main() -> int:
         stage.told = told
         try:
             play(stage, wanted.schedules, number=wanted.seed, shrink=not wanted.as_found)
+        except KeyboardInterrupt:
+            print(summary(stage.tally, time.monotonic() - began, wanted.seed))
+            print("interrupted: all of these went well")
+            return 130
         except Exception as error:  # noqa: BLE001 - whatever it is, it is what was looked for
             failure = error
     print(summary(stage.tally, time.monotonic() - began, wanted.seed))

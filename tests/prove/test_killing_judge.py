@@ -33,6 +33,7 @@ END = a_row("ACRT201", "c", state="Resolved")
 OTHER = a_row("ACRT199", "o")
 WELL = [FAILED, CAUSE, an_alert(CAUSE)]
 ENDED = [*WELL, END, an_alert(END, "Resolved")]
+SUCCESS = {"RunId": "/pipelineruns/two", "RunStartTime": LATER}
 SECOND = a_row("ACRT201", "c2", RunStartTime=LATER)
 
 
@@ -80,6 +81,11 @@ def test_what_is_wrong_is_found(said: list[Row], found: str) -> None:
 def test_what_is_open_after_a_success_is_found() -> None:
     started = [Start(RUN, BEGAN, "Failed", "pipe"), Start("/pipelineruns/two", LATER, "Succeeded", "pipe")]
     assert any("is open, though two of" in fault for fault in faults(truth(WELL, starts=started, broken=set())))
+
+    of_blob = a_row("ACRT402", "b")
+    assert faults(truth([FAILED, of_blob, an_alert(of_blob)], starts=started[:1], broken=set())) == []
+    said = [FAILED, of_blob, an_alert(of_blob), a_row("ACRT100", "s", role="Observation", state="Info", **SUCCESS)]
+    assert faults(truth(said, starts=started, broken=set())) == [], "another blob may have been imported"
 
 
 def test_of_a_run_that_was_started_anew_the_latest_start_counts() -> None:
