@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from bench import answers, arm_reads, diagnosis, hangs, imports, sweep, throughput
+from bench import answers, arm_reads, diagnosis, hangs, imports, paint, sweep, throughput
 from bench.sweep_world import REGISTRIES
 
 
@@ -19,6 +19,7 @@ def main() -> int:
     _diagnosis(missed)
     asyncio.run(_sweep(missed))
     asyncio.run(_answers(missed))
+    asyncio.run(_paint(missed))
     print()
     print("all marks met" if not missed else f"missed: {'; '.join(missed)}")
     return 1 if missed else 0
@@ -95,6 +96,19 @@ async def _answers(missed: list[str]) -> None:
         met = answer.seconds <= answers.WANTED_SECONDS
         mark = _mark(met, f"{answers.WANTED_SECONDS:g} s", f"answer of {answer.command}", missed)
         print(f"    {answer.command:16}{answer.seconds:5.1f} s  {mark}")
+
+
+async def _paint(missed: list[str]) -> None:
+    print(f"(h) first paint of the local page over {paint.FINDINGS:,} findings, from the navigation on")
+    found = await paint.measure()
+    if found is None:
+        print("    not measured: no Chromium is installed (make browser)")
+        missed.append("first paint was not measured")
+        return
+    mark = _mark(found.first <= paint.WANTED_SECONDS, f"{paint.WANTED_SECONDS:g} s", "first paint", missed)
+    print(f"    {found.first:.2f} s  {mark}")
+    print(f"    of it queries {found.queries:.2f} s (asked bare {found.bare:.2f} s), drawing {found.page:.2f} s,")
+    print(f"    server, loading and the browser's own work {found.first - found.queries - found.page:.2f} s")
 
 
 def _mark(met: bool, limit: str, what: str, missed: list[str]) -> str:

@@ -252,10 +252,10 @@ class StoreReader:
     def newest(self) -> datetime | None:
         """See `EmbeddedStore.newest`."""
         self._limit(None)
-        row = self._connection.execute(
+        # Fetched to the end: an answer that is only begun keeps the connection from the next question.
+        [(moment,)] = self._connection.execute(
             f'SELECT max("TimeGenerated") FROM {_quoted(self._table.name)}'  # noqa: S608
-        ).fetchone()
-        moment = row[0] if row else None
+        ).fetchall()
         return moment.replace(tzinfo=UTC) if isinstance(moment, datetime) else None
 
     def _limit(self, between: tuple[datetime, datetime] | None) -> None:
@@ -266,7 +266,7 @@ class StoreReader:
             self._limited = False
         if between is None:
             return
-        (database,) = self._connection.execute("SELECT current_database()").fetchone() or ("",)
+        [(database,)] = self._connection.execute("SELECT current_database()").fetchall()
         moments = [_literal(moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ")) for moment in between]
         self._connection.execute(
             f"CREATE TEMP VIEW {table} AS SELECT * FROM {_quoted(database)}.main.{table} "  # noqa: S608 - our own names

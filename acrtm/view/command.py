@@ -48,6 +48,7 @@ async def _serve(server: Server, port: int, *, browser: bool) -> None:
     out.print(server.address, style="bold", soft_wrap=True)
     err = console(stderr=True)
     err.print(f"The findings of {clean(str(default_path()))}, on this machine only. Ctrl+C ends it.", soft_wrap=True)
+    await server.warm_up()
     if browser:
         await asyncio.to_thread(webbrowser.open, server.address)
     ended = asyncio.Event()

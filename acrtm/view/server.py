@@ -14,6 +14,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from pathlib import Path
 from typing import Any, Final
@@ -41,7 +42,7 @@ class Server:
     """Serves one store until it is closed."""
 
     def __init__(self, store: EmbeddedStore, workbook: Workbook) -> None:
-        self._store = store
+        self.store = store
         self._workbook = workbook
         self._runner: web.AppRunner | None = None
         self.port = 0
@@ -71,6 +72,11 @@ class Server:
             raise
         self.port = int(self._runner.addresses[0][1])
 
+    async def warm_up(self) -> None:
+        """Draws once for nobody: translating the workbook's queries takes longer than answering them."""
+        with contextlib.suppress(EmbeddedError):  # whoever opens the page is told
+            await asyncio.to_thread(self._drawn, {"chosen": {}})
+
     async def close(self) -> None:
         """Stops listening."""
         if self._runner is not None:
@@ -99,21 +105,21 @@ class Server:
         return _json({"table": table.name, "columns": columns, "queries": queries})
 
     async def _version(self, _request: web.Request) -> web.Response:
-        return _json({"version": await asyncio.to_thread(version_of, self._store.path)})
+        return _json({"version": await asyncio.to_thread(version_of, self.store.path)})
 
     async def _draw(self, request: web.Request) -> web.Response:
         return await self._answered(request, self._drawn)
 
     def _drawn(self, body: object) -> dict[str, Any]:
         chosen = chosen_in(body)
-        with self._store.reading() as reader:
+        with self.store.reading() as reader:
             return Drawing(self._workbook, reader, utc_now()).draw(chosen)
 
     async def _query(self, request: web.Request) -> web.Response:
         return await self._answered(request, lambda body: self._answer(query_in(body)))
 
     def _answer(self, kql: str) -> dict[str, Any]:
-        result = self._store.query(kql)
+        result = self.store.query(kql)
         return {
             "columns": [{"name": name, "type": kind} for name, kind in result.columns],
             "rows": [[cell(value) for value in row] for row in result.rows[:_MOST_ROWS]],

@@ -284,6 +284,7 @@ def test_a_time_range_limits_one_question_and_not_the_next(path: str, tmp_path: 
         assert reader.query(wanted).rows == [("1",), ("2",), ("3",)]
         reader.query(wanted, between=(first, first))
         assert reader.newest() == last
+        assert reader.query(wanted, between=(first, first)).rows == [("2",)]
     assert len(store.query(wanted).rows) == 3
 
 

@@ -1,6 +1,8 @@
 // Tables: sorted by a click on the heading, filtered by words, a row chosen by a click or the keyboard.
 "use strict";
 
+const LONGEST_WHOLE = 16;
+
 // What a reader has set stays when the findings change underneath: by the item's name.
 const kept = new Map();
 
@@ -30,6 +32,8 @@ const cellOf = (column, row, named) => {
   const value = row[column.index];
   const cell = View.element("td", { "data-label": column.label });
   if (typeof value === "number") cell.classList.add("number");
+  // A name that is broken in the middle can't be read at a glance; longer texts may break anywhere.
+  if (typeof value === "string" && value.length <= LONGEST_WHOLE) cell.classList.add("whole");
   if (isCommand(column.name) && value) cell.append(View.code(String(value)));
   else cell.append(View.formatted(column.setting, value, column.type, named));
   return cell;

@@ -39,6 +39,8 @@ const redraw = async () => {
     state.textContent = page.newest ? `Newest finding ${View.moment(page.newest)}` : "There are no findings on this machine yet.";
     state.className = "";
     View.drawing = { page: performance.now() - began, server: page.seconds * 1000, queries: page.querySeconds * 1000 };
+    // From the beginning of the navigation to the frame after the first drawing.
+    if (asked === 1) requestAnimationFrame(() => setTimeout(() => { View.firstPaint = performance.now(); }));
   } catch (error) {
     state.textContent = `The findings could not be read: ${error.message}`;
     state.className = "problem";
