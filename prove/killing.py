@@ -37,6 +37,8 @@ def summary(tally: Tally, seconds: float, number: int | None) -> str:
 def told_of(failure: BaseException) -> Iterator[str]:
     """What went wrong, with the schedule. A failure that did not come again holds the first one."""
     yield "".join(traceback.format_exception_only(failure))
+    if failure.__cause__ is not None:
+        yield from told_of(failure.__cause__)
     if isinstance(failure, BaseExceptionGroup):
         for error in failure.exceptions:
             yield from told_of(error)

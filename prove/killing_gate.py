@@ -72,6 +72,11 @@ class Gate:
         try:
             response = await service.handle(request, caller)
             self._served(service)
+        except Exception:
+            if request.headers[PROCESS_HEADER] == str(self._process):
+                raise
+            # Whoever sent it was killed over the rest of it.
+            return _cut(request)
         finally:
             self._under_way -= 1
             if not self._under_way:
