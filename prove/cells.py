@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -26,15 +26,24 @@ class Door(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Dependency:
-    """One dependency behind one door. ``judged`` says that a blob's or a pipeline's verdict rests on it."""
+    """One dependency behind one door.
+
+    ``pieces`` are the fields of the evidence that nothing can be known of while it fails. ``judged`` says that a
+    prerequisite of an import rests on them. ``targets`` are words of which one stands in the target of an ACRT901
+    about it. ``is_the_thing`` that is looked at: if it is said to be gone, that is believed. A request is for it if
+    its path holds all of ``path`` and ends with one of ``last``.
+    """
 
     name: str
     door: Door
     service: str
     trouble: Trouble = Trouble.VAULT
     path: tuple[str, ...] = ()
-    last: str = ""
+    last: tuple[str, ...] = ("",)
+    pieces: frozenset[str] = frozenset()
     judged: bool = True
+    targets: tuple[str, ...] = ("",)
+    is_the_thing: bool = False
 
     @property
     def label(self) -> str:
@@ -47,39 +56,108 @@ class Dependency:
         return all(part in path for part in self.path) and path.endswith(self.last)
 
 
-def _each_door(
-    name: str,
-    service: str,
-    trouble: Trouble = Trouble.VAULT,
-    *path: str,
-    judged: bool = True,
-    doors: tuple[Door, ...] = tuple(Door),
-) -> tuple[Dependency, ...]:
-    return tuple(Dependency(name, door, service, trouble, path, judged=judged) for door in doors)
+_VAULT_SETTINGS: Final = frozenset({"vault", "vault_grants", "secret"})
+_TOKEN: Final = frozenset({"sas", "probe", "vault_refusal"})
+_ROLES: Final = frozenset({"storage_grants", "vault_grants"})
+_ACCOUNT: Final = frozenset({"account", "container"})
+_BLOB: Final = frozenset({"blob", "similar_blobs", "probe"})
+_RUNS: Final = frozenset({"runs_of_blob", "last_success"})
+_ARM: Final = frozenset({"pipeline", "registry", "watchers", "writers"}) | _VAULT_SETTINGS | _ROLES | _ACCOUNT | _RUNS
+_EVERYTHING: Final = _ARM | _TOKEN | _BLOB | frozenset({"artifacts"})
 
 
-_ROLES: Final = "/microsoft.authorization/"
-_PIPELINES: Final = "pipelines"
-_RUNS: Final = "/pipelineruns"
+def _each_door(name: str, service: str, trouble: Trouble = Trouble.VAULT, **more: Any) -> tuple[Dependency, ...]:
+    return tuple(Dependency(name, door, service, trouble, **more) for door in Door)
+
+
 DEPENDENCIES: Final[tuple[Dependency, ...]] = (
-    *_each_door("token", "identity"),
-    Dependency("ARM: the run", Door.RUN, "arm", path=("/pipelineruns/",)),
-    Dependency("ARM: the pipeline", Door.RUN, "arm", path=("/exportpipelines/",)),
+    *_each_door("token", "identity", pieces=_EVERYTHING),
+    Dependency(
+        *("ARM: the run", Door.RUN, "arm"),
+        path=("/pipelineruns/",),
+        targets=("/registries/contosohub",),
+        is_the_thing=True,
+    ),
+    Dependency(
+        *("ARM: the pipeline", Door.RUN, "arm"),
+        path=("/exportpipelines/",),
+        pieces=frozenset({"pipeline"}),
+        targets=("/exportpipelines/",),
+    ),
     # Who writes a container, and which runs there were, is no prerequisite of an import.
-    Dependency("ARM: list of exports", Door.BLOB, "arm", last="/exportpipelines", judged=False),
-    Dependency("ARM: list of imports", Door.BLOB, "arm", last="/importpipelines"),
-    Dependency("ARM: list of runs", Door.BLOB, "arm", last=_RUNS, judged=False),
-    Dependency("ARM: list of pipelines", Door.SWEEP, "arm", last=_PIPELINES),
-    Dependency("ARM: list of runs", Door.SWEEP, "arm", last=_RUNS),
-    *_each_door("vault settings", "arm", Trouble.VAULT, "/microsoft.keyvault/"),
-    *_each_door("vault itself", "keyvault"),
-    *_each_door("roles", "arm", Trouble.ROLES, _ROLES),
-    *_each_door("storage settings", "arm", Trouble.FIREWALL, "/microsoft.storage/"),
-    *_each_door("blob", "storage", Trouble.BLOB, "/transfer"),
-    Dependency("registry", Door.RUN, "registry", Trouble.ARTIFACT),
+    Dependency(
+        *("ARM: list of exports", Door.BLOB, "arm"),
+        last=("/exportpipelines",),
+        pieces=frozenset({"writers"}),
+        judged=False,
+        targets=("/exportpipelines",),
+    ),
+    Dependency(
+        *("ARM: list of imports", Door.BLOB, "arm"),
+        last=("/importpipelines",),
+        pieces=frozenset({"watchers"}),
+        targets=("/importpipelines", "/registries/"),
+    ),
+    Dependency(
+        *("ARM: list of runs", Door.BLOB, "arm"),
+        last=("/pipelineruns",),
+        pieces=_RUNS,
+        judged=False,
+        targets=("/pipelineruns", "/registries/"),
+    ),
+    Dependency(
+        *("ARM: list of pipelines", Door.SWEEP, "arm"),
+        last=("/exportpipelines", "/importpipelines"),
+        pieces=frozenset({"watchers", "writers"}),
+        targets=("pipelines", "/registries/"),
+    ),
+    Dependency(
+        *("ARM: list of runs", Door.SWEEP, "arm"),
+        last=("/pipelineruns",),
+        pieces=_RUNS,
+        judged=False,
+        targets=("/pipelineruns", "/registries/"),
+    ),
+    *_each_door(
+        *("ARM: the registry", "arm"),
+        last=("/registries/contosohub", "/registries/contosoedge"),
+        pieces=frozenset({"registry"}),
+        targets=("/registries/",),
+    ),
+    *_each_door(
+        *("vault settings", "arm"),
+        path=("/microsoft.keyvault/",),
+        pieces=_VAULT_SETTINGS,
+        targets=("microsoft.keyvault", "contosovault"),
+    ),
+    *_each_door("vault itself", "keyvault", pieces=_TOKEN, targets=("contosovault",)),
+    *_each_door(
+        *("roles", "arm", Trouble.ROLES),
+        path=("/microsoft.authorization/",),
+        pieces=_ROLES,
+        targets=("microsoft.authorization", "contosoexport", "contosoimport"),
+    ),
+    *_each_door(
+        *("storage settings", "arm", Trouble.FIREWALL),
+        path=("/microsoft.storage/",),
+        pieces=_ACCOUNT,
+        targets=("microsoft.storage", "contosoexport", "contosoimport"),
+    ),
+    *_each_door(
+        *("blob", "storage", Trouble.BLOB),
+        path=("/transfer",),
+        pieces=_BLOB,
+        targets=("contosoexport/transfer", "contosoimport/transfer"),
+        is_the_thing=True,
+    ),
+    Dependency(
+        *("registry", Door.RUN, "registry", Trouble.ARTIFACT),
+        pieces=frozenset({"artifacts"}),
+        targets=("contosohub",),
+    ),
     *_each_door("ingestion", "ingestion", judged=False),
     *_each_door("topic", "topic", judged=False),
-    *_each_door("state store", "storage", Trouble.VAULT, "/acr-transfer-monitor", judged=False),
+    *_each_door("state store", "storage", path=("/acr-transfer-monitor",), judged=False),
 )
 _CODES: Final = {
     401: "InvalidAuthenticationToken",
@@ -93,17 +171,25 @@ _CODES: Final = {
     503: "ServiceUnavailable",
 }
 FAULTS: Final = (*map(str, _CODES), "hang", "reset", "json", "cut")
-# What the service itself says for good; anything else may be over in a moment.
+# What the service itself says for good, and may be believed; after any other answer the truth is the same as before.
 GONE: Final = "404"
+# These may be over in a moment, so that a sweep has to complete what they left open; a refusal lasts.
+PASSING: Final = frozenset({"429", "500", "503", "hang", "reset", "json", "cut"})
 
 
 def action_of(fault: str, secret: str) -> FaultAction:
-    """The fault. A refusal's text holds a token, as the texts of real services sometimes do."""
-    other: dict[str, FaultAction] = {"hang": Hang(), "reset": Reset(), "json": MalformedJson(), "cut": Truncate()}
+    """The fault. Whatever is answered holds a token, as the texts of real services sometimes do."""
+    address = f"https://contosoexport.blob.core.windows.net/transfer?{secret}"
+    other: dict[str, FaultAction] = {
+        "hang": Hang(),
+        "reset": Reset(),
+        "json": MalformedJson(f'{{"value": "{address}", }}'.encode()),
+        "cut": Truncate(f'{{"value": "{address}", "rest": "{"." * len(address)}"}}'.encode()),
+    }
     if fault in other:
         return other[fault]
     status = int(fault)
-    message = f"The request to https://contosoexport.blob.core.windows.net/transfer?{secret} was refused."
+    message = f"The request to {address} was refused."
     body = json.dumps({"error": {"code": _CODES[status], "message": message}})
     headers = {"Content-Type": "application/json"} | ({"Retry-After": "30"} if status == 429 else {})
     return Status(status, headers, body)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import traceback
 from collections.abc import AsyncIterator
 from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from typing import Any, Final
 
@@ -15,16 +17,22 @@ from localcloud import Azurite, LocalCloud
 from localcloud.ingestion import LogsIngestion
 from localcloud.scenario import CONTAINER, Scenario, transfer_between
 from localcloud.topic import AlertTopic
+from prove.looks import watch
 from shared import runtime
+from shared.diagnosis.diagnose import Diagnosis
 from shared.events import PlatformEvent, read_event
 from shared.monitor import Monitor
 from shared.settings import read_settings
+from shared.sweep import Sweep
 
 Row = dict[str, Any]
 GOOD_BLOB: Final = "good.tar"
 BARE_BLOB: Final = "bare.tar"
 SWEPT_RUN: Final = "untold"
 TOLD_RUN: Final = "failing"
+# After the fault: the next one, and one half an hour later, when what still waits is looked at again.
+SWEEPS_AFTER: Final = 2
+_HALF_AN_HOUR: Final = timedelta(minutes=31)
 
 
 class Trouble(StrEnum):
@@ -57,9 +65,17 @@ class LogCapture(logging.Handler):
             kept.append(self.format(record))
 
 
+class LaterSweep(Sweep):
+    """A sweep whose rhythms and time limits see a clock that is half an hour ahead."""
+
+    def __init__(self, monitor: Monitor) -> None:
+        super().__init__(monitor)
+        self._report.started += _HALF_AN_HOUR
+
+
 @dataclass(slots=True)
 class Stage:
-    """One world with its monitor, and what was logged meanwhile."""
+    """One world with its monitor, what was logged meanwhile, and every look that the monitor took."""
 
     cloud: LocalCloud
     scenario: Scenario
@@ -68,11 +84,16 @@ class Stage:
     monitor: Monitor
     trouble: Trouble
     logged: list[str]
+    looks: list[Diagnosis]
 
     @property
     def rows(self) -> list[Row]:
         """Every row that was stored."""
         return self.ingestion.rows
+
+    def log(self, error: BaseException) -> None:
+        """An error that left a handler, as the functions host writes it down."""
+        self.logged += traceback.format_exception(error)
 
     async def fail(self, name: str) -> PlatformEvent:
         """A run that fails for this world's trouble, and the event that tells of it."""
@@ -101,7 +122,13 @@ class Stage:
     async def begin_anew(self) -> None:
         """Another instance takes over: without a token, an open connection or an answer that was kept."""
         await self.monitor.close()
-        self.monitor = _monitor_of(self.cloud)
+        self.monitor = _monitor_of(self.cloud, self.looks)
+
+    async def waiting(self) -> frozenset[str]:
+        """The keys of conditions whose alert is kept until the topic can be reached."""
+        return frozenset(
+            record["findingKey"] for record in await self.state("conditions/") if record["alert"] == "pending"
+        )
 
     async def state(self, prefix: str) -> list[Row]:
         """The records of the state store that begin with ``prefix``."""
@@ -138,7 +165,8 @@ async def staged(azurite: Azurite, trouble: Trouble) -> AsyncIterator[Stage]:
         scenario = await transfer_between(cloud, mode=mode)
         cloud.world.allow_secret_reading(scenario.vault)
         _break(scenario, trouble)
-        stage = Stage(cloud, scenario, ingestion, topic, _monitor_of(cloud), trouble, logged)
+        looks: list[Diagnosis] = []
+        stage = Stage(cloud, scenario, ingestion, topic, _monitor_of(cloud, looks), trouble, logged, looks)
         try:
             yield stage
         finally:
@@ -146,11 +174,12 @@ async def staged(azurite: Azurite, trouble: Trouble) -> AsyncIterator[Stage]:
             await stage.monitor.close()
 
 
-def _monitor_of(cloud: LocalCloud) -> Monitor:
+def _monitor_of(cloud: LocalCloud, looks: list[Diagnosis]) -> Monitor:
     # Nothing is awaited until the credential is made: it reads the process's environment, which lanes share.
     os.environ.update({name: cloud.environment[name] for name in ("IDENTITY_ENDPOINT", "IDENTITY_HEADER")})
     runtime.use_sessions(cloud.client_session)
     monitor = runtime.make_monitor(read_settings({**cloud.environment, "SAS_INSPECTION": "value"}))
     _ = monitor.azure.connection.credential
     runtime.use_sessions(None)
+    watch(monitor, looks)
     return monitor

@@ -8,7 +8,8 @@ from localcloud import Azurite
 from prove.cells import DEPENDENCIES, FAULTS, Door
 from prove.judging import Cell, live_causes
 from prove.limits import limits
-from prove.matrix import all_cells, captured_log, diagonal, holes, play_cell, table
+from prove.matrix import all_cells, captured_log, diagonal, play_cell
+from prove.table import holes, table
 
 
 async def test_no_dependency_of_a_small_diagonal_loses_falsifies_or_leaks(
