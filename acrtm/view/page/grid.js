@@ -32,6 +32,7 @@ const cellOf = (column, row, named) => {
   const value = row[column.index];
   const cell = View.element("td", { "data-label": column.label });
   if (typeof value === "number") cell.classList.add("number");
+  if (column.type === "datetime") cell.classList.add("moment");
   // A name that is broken in the middle can't be read at a glance; longer texts may break anywhere.
   if (typeof value === "string" && value.length <= LONGEST_WHOLE) cell.classList.add("whole");
   if (isCommand(column.name) && value) cell.append(View.code(String(value)));
