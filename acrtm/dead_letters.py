@@ -1,4 +1,7 @@
-"""Where dead-lettered events come from: a file, a folder, or the blob container that Event Grid writes them to."""
+"""Where events that were given up come from: files, or the blob container that Event Grid writes dead letters to.
+
+Files may also hold messages of a storage queue, as ``az storage message get`` or ``peek`` prints them.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from shared.azure.connection import Connection
 from shared.azure.dead_letters import DeadLetterReader
 from shared.clouds import Cloud
 from shared.errors import ServiceError
+from shared.events import message_content
 from shared.redaction import redact
 
 _SUFFIXES: Final = frozenset({".json", ".jsonl", ".ndjson"})
@@ -120,6 +124,11 @@ def _lines(where: str, text: str) -> Iterator[Letter]:
 
 
 def _letter(where: str, item: object) -> Letter:
+    if isinstance(item, dict) and isinstance(item.get("content"), str) and not any(item.get(mark) for mark in _MARKS):
+        try:
+            item = message_content(item["content"])
+        except ValueError as error:
+            return Letter(redact(where), None, f"the message's content can't be read: {error}")
     if isinstance(item, dict) and any(item.get(mark) for mark in _MARKS):
         return Letter(redact(where), item)
     return Letter(redact(where), None, "it is no event")

@@ -17,7 +17,6 @@ from acrtm.progress import Progress, shown_progress
 from acrtm.replayed import Became, Fate, Replayed
 from shared.errors import MonitorError, SettingsError, TransientError
 from shared.events import (
-    BLOB_CREATED,
     BlobArrived,
     Foreign,
     Malformed,
@@ -112,11 +111,10 @@ async def _fate(monitor: Monitor, letter: Letter) -> Fate:
     if letter.event is None:
         return Fate(letter.where, "", "", Became.UNREADABLE, letter.problem)
     event = read_event(letter.event)
-    about_blob = event.type.lower() == BLOB_CREATED.lower()
     findings = Recorded()
     try:
-        findings = await (monitor.blob_event(event) if about_blob else monitor.run_event(event))
-        became, words = await _became(monitor, _read(event, about_blob=about_blob), findings)
+        findings = await monitor.event(event)
+        became, words = await _became(monitor, _read(event), findings)
     except TransientError as error:
         became, words = Became.COMES_AGAIN, str(without_secrets(error))
     except MonitorError as error:
@@ -134,8 +132,8 @@ async def _fate(monitor: Monitor, letter: Letter) -> Fate:
     )
 
 
-def _read(event: PlatformEvent, *, about_blob: bool) -> Ours | Foreign | Malformed:
-    if about_blob:
+def _read(event: PlatformEvent) -> Ours | Foreign | Malformed:
+    if event.about_blob:
         return as_blob_arrived(event)
     return as_pipeline_rejected(event) or as_run_written(event)
 

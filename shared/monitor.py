@@ -122,6 +122,12 @@ class Monitor:
                 return Recorded(told.findings + seen.findings, told.alerts + seen.alerts)
             return await self.ended_run(run, occasion, written_at=read.time)
 
+    async def event(self, event: PlatformEvent | Malformed) -> Recorded:
+        """An event of any kind, from where all kinds come together. Raises as their own doors do."""
+        if isinstance(event, Malformed):
+            return await self._malformed(event, TriggeredBy.RUN_EVENT)
+        return await (self.blob_event(event) if event.about_blob else self.run_event(event))
+
     async def _pipeline_rejected(self, read: PipelineRejected) -> Recorded:
         if not self.settings.monitors(str(read.pipeline_id.parent)):
             return Recorded()

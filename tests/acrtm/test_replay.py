@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -284,6 +285,36 @@ def test_a_list_and_lines_are_the_same(events: Sequence[Raw], between: str, mark
 def test_any_content_is_read(content: bytes) -> None:
     for letter in read_letters("f", content):
         assert (letter.event is None) == bool(letter.problem)
+
+
+@given(EVENT_TEXTS, st.booleans())
+def test_messages_of_a_queue_are_the_events_in_them(events: Sequence[Raw], encoded: bool) -> None:
+    """As ``az storage message get`` prints them; what is not decoded there is decoded here."""
+
+    def content(event: Raw) -> str:
+        text = json.dumps(event)
+        return base64.b64encode(text.encode()).decode() if encoded else text
+
+    messages = [
+        {
+            "id": str(number),
+            "content": content(event),
+            "dequeueCount": 288,
+            "insertionTime": "2026-11-23T10:00:00+00:00",
+        }
+        for number, event in enumerate(events)
+    ]
+    assert [letter.event for letter in read_letters("f", json.dumps(messages).encode())] == events
+
+
+def test_a_message_without_an_event_is_told_of() -> None:
+    contents = ["no JSON", base64.b64encode(b"[1]").decode(), "{}"]
+    letters = read_letters("f", json.dumps([{"id": "1", "content": content} for content in contents]).encode())
+    assert [letter.problem for letter in letters] == [
+        "the message's content can't be read: it is no JSON",
+        "it is no event",
+        "it is no event",
+    ]
 
 
 def test_one_broken_line_does_not_hide_the_others() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -25,6 +27,7 @@ from shared.events import (
     as_run_written,
     read_delivery,
     read_event,
+    read_message,
 )
 from tests.corridor.conftest import EVENTS, FILE_SUBSCRIPTION, Raw, raw_event
 
@@ -218,3 +221,24 @@ def test_no_event_breaks_a_parser(name: str, changes: Raw) -> None:
 def test_subjects_that_lead_elsewhere(subject: str) -> None:
     read = as_blob_arrived(read_event({**raw_event("blob-put-blob"), "subject": subject}))
     assert isinstance(read, Malformed)
+
+
+# --- messages of a queue ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("encode", [bytes, base64.b64encode], ids=["plain", "base64"])
+def test_a_message_is_read_as_the_event_in_it(name: str, encode: Callable[[bytes], bytes]) -> None:
+    raw = raw_event(name)
+    read = read_message(encode(json.dumps(raw).encode()), "message1")
+    assert isinstance(read, PlatformEvent)
+    assert read == dataclasses.replace(read_event(raw), id=read.id)
+    assert read.id == (read_event(raw).id or "message1")
+
+
+@given(st.binary() | JSON.map(lambda value: json.dumps(value).encode()), st.booleans())
+def test_no_message_breaks_the_reader(body: bytes, encoded: bool) -> None:
+    read = read_message(base64.b64encode(body) if encoded else body, "message1")
+    assert isinstance(read, PlatformEvent | Malformed)
+    if isinstance(read, Malformed):
+        assert read.event_id == "message1"

@@ -36,6 +36,11 @@ async def on_time(timer: func.TimerRequest, context: func.Context) -> None:
     seen.append([type(timer).__name__, timer.past_due, context.function_name, os.environ["SETTING"]])
 
 
+@app.queue_trigger(arg_name="message", queue_name="work", connection="AzureWebJobsStorage")
+async def on_message(message: func.QueueMessage) -> None:
+    seen.append([message.id, message.dequeue_count, message.get_body().decode()])
+
+
 @app.timer_trigger(arg_name="timer", schedule="0 0 * * * *")
 def in_a_thread(timer: func.TimerRequest) -> None:
     seen.append(["thread"])
@@ -103,6 +108,15 @@ out["restored"] = dict(os.environ) == before
     assert out["bindings"] == {
         "on_event": [{"direction": "IN", "type": "eventGridTrigger", "name": "event"}],
         "on_time": [{"direction": "IN", "type": "timerTrigger", "name": "timer", "schedule": "%SWEEP_SCHEDULE%"}],
+        "on_message": [
+            {
+                "direction": "IN",
+                "type": "queueTrigger",
+                "name": "message",
+                "queueName": "work",
+                "connection": "AzureWebJobsStorage",
+            }
+        ],
         "in_a_thread": [{"direction": "IN", "type": "timerTrigger", "name": "timer", "schedule": "0 0 * * * *"}],
     }
     assert (out["retries"], out["container"], out["restored"]) == (3, None, True)
@@ -113,6 +127,22 @@ out["restored"] = dict(os.environ) == before
         ["TimerRequest", True, "on_time", "set"],
         ["thread"],
     ]
+
+
+@pytest.mark.parametrize(("encoding", "arrives"), [(None, "hello"), ("base64", "hello"), ("none", "aGVsbG8=")])
+def test_the_host_decodes_messages_as_host_json_says(app: Path, encoding: str | None, arrives: str) -> None:
+    if encoding is not None:
+        settings = {"version": "2.0", "extensions": {"queues": {"messageEncoding": encoding}}}
+        (app / "host.json").write_text(json.dumps(settings))
+    out = run(
+        app,
+        """
+async with await FunctionsHost.start(app, {}) as host:
+    await host.dequeue("on_message", "aGVsbG8=", message_id="m1", tries=3)
+    out["seen"] = sys.modules["function_app"].seen
+""",
+    )
+    assert out["seen"] == [["m1", 3, arrives]]
 
 
 def test_a_failure_tells_the_exception(app: Path) -> None:
@@ -137,7 +167,7 @@ async with await FunctionsHost.start(app, {}) as host:
     assert (out["function"], out["type"], out["text"]) == ("on_event", "LookupError", "no run: gone")
     assert "function_app.py" in out["trace"]
     assert out["trigger"] == "on_time has a timerTrigger, not a eventGridTrigger"
-    assert "no function 'nope', but in_a_thread, on_event, on_time" in out["unknown"]
+    assert "no function 'nope', but in_a_thread, on_event, on_message, on_time" in out["unknown"]
 
 
 def test_one_process_is_one_app(app: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
