@@ -14,6 +14,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from tools.pictures import PICTURES
+from tools.pictures.normal import differences, normalised
+from tools.pictures.terminal import words_of
+
 ROOT = Path(__file__).resolve().parent.parent
 
 pytestmark = pytest.mark.skipif(sys.version_info < (3, 13), reason="the worker library needs Python 3.13")
@@ -39,6 +43,8 @@ def test_the_demo_is_right_twice_and_leaves_a_store_to_ask(tmp_path: Path) -> No
         assert told.returncode == 0, told.stdout + told.stderr
         assert "Every diagnosis was the right one" in told.stdout
         assert "\x1b" not in told.stdout
+    picture = words_of((PICTURES / "demo.svg").read_text("utf-8"))
+    assert differences(normalised(picture), normalised(told.stdout)) == [], "renew it: python -m tools.pictures demo"
 
     kql = "AcrTransferFindings_CL | where Role == 'RootCause' and State == 'Open' | project RuleId | sort by RuleId asc"
     asked = _acrtm("query", kql, "--output", "json", store=store)

@@ -13,9 +13,9 @@ import textwrap
 from pathlib import Path
 from typing import Final
 
-from shared.findings.columns import columns
 from shared.rules.catalogue import CATALOGUE
 from shared.rules.model import HEADINGS, Area, Rule
+from tools.findings_page import findings_page
 from tools.workbook import WORKBOOK, workbook_json
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -49,7 +49,7 @@ def generated() -> dict[str, str]:
     return {
         **pages,
         "docs/rules/README.md": rule_table(),
-        "docs/findings.md": columns_table(),
+        "docs/findings.md": f"{_NOTE}\n\n{findings_page()}",
         "infra/queries/rules.csv": rules_csv(),
         WORKBOOK: workbook_json(),
     }
@@ -114,40 +114,6 @@ def rule_table() -> str:
             f"| {rule.title.replace('``', '`')} |"
             for rule in rules
         ]
-    return "\n".join(lines) + "\n"
-
-
-def columns_table() -> str:
-    """The columns of the findings."""
-    lines = [
-        _NOTE,
-        "",
-        "# What a finding says",
-        "",
-        (
-            "One row of `AcrTransferFindings_CL` is one evaluation of one rule. The list of columns stands in "
-            "`shared/findings/columns.json` alone: the code, the table, the stream and this page are made from it."
-        ),
-        "",
-        "| column | type | meaning |",
-        "|---|---|---|",
-        *(f"| `{column.name}` | {column.type} | {column.description} |" for column in columns()),
-        "",
-        (
-            "Rows are only ever added. Two rows of one occurrence (an event that was delivered twice, the sweep that "
-            "came by as well) have the same `FindingId`; the newest one counts:"
-        ),
-        "",
-        "```kusto",
-        "AcrTransferFindings_CL",
-        "| summarize arg_max(TimeGenerated, *) by FindingId",
-        "```",
-        "",
-        (
-            "A condition (a dead token, a missing policy) has one `FindingKey` until it is resolved, however many runs "
-            "fail on it."
-        ),
-    ]
     return "\n".join(lines) + "\n"
 
 
