@@ -1,4 +1,4 @@
-"""The function app: three doors into the corridor, and nothing else.
+"""The function app: three doors into the corridor, a fourth where the first two can't be reached, and nothing else.
 
 Settings are read when the app is indexed: a wrong one stops start-up with a message that names it.
 """
@@ -43,3 +43,17 @@ async def sweep(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the worker 
 
     with log_redaction.errors_without_secrets():
         await Sweep(monitor_of(settings)).run()
+
+
+async def queued_event(message: func.QueueMessage) -> None:
+    """An event of either kind from the queue that Event Grid writes to where it can't reach the app."""
+    from shared.events import read_message
+
+    with log_redaction.errors_without_secrets():
+        await monitor_of(settings).event(read_message(message.get_body(), message.id or ""))
+
+
+if settings.event_queue:
+    # The host's own storage: its connection is there already, by identity and URI.
+    trigger = app.queue_trigger(arg_name="message", queue_name=settings.event_queue, connection="AzureWebJobsStorage")
+    trigger(queued_event)

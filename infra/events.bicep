@@ -1,9 +1,9 @@
-// Second stage: what tells the function app about runs and blobs. Deploy it into the monitor's resource group once the
-// code is deployed: Event Grid refuses a subscription whose function does not exist.
+// Second stage: what tells the function app about runs and blobs, directly or by a queue. Deploy it into the monitor's
+// resource group once the code is deployed: Event Grid refuses a subscription whose function does not exist.
 //
 // Topics, subscriptions and their alerts are made beside their sources, also in other subscriptions of the tenant. Whoever
 // deploys it needs Microsoft.EventGrid/*/write and Microsoft.Insights/metricAlerts/write there, and roleAssignments/write on
-// the dead-letter container.
+// the dead-letter container and the queue.
 targetScope = 'resourceGroup'
 
 @description('What differs for one source from the parameter form.')
@@ -17,12 +17,19 @@ type sourceSettings = {
   @description('Name of the existing topic.')
   topicName: string?
 
-  @description('Principal id of the existing topic\'s system-assigned identity. Without it, events that can\'t be delivered are dropped.')
+  @description('Principal id of the existing topic\'s system-assigned identity. Without it, events that can\'t be delivered are dropped, and with a queue the topic\'s owner has to give that identity its role.')
   topicPrincipalId: string?
 }
 
 @description('Name of the function app: FUNCTION_APP_NAME of the main deployment.')
 param functionAppName string
+
+@description('"function" has Event Grid push events to the app, "queue" has it write them to a queue that the app reads: EVENT_DELIVERY of the main deployment. A queue takes a topic with an identity, so not the form "Extension".')
+@allowed(['function', 'queue'])
+param delivery string = 'function'
+
+@description('The queue, in the storage account of the dead letters: EVENT_QUEUE_NAME of the main deployment.')
+param eventQueueName string = ''
 
 @description('Storage account of the dead letters: STORAGE_ACCOUNT_NAME of the main deployment.')
 param deadLetterAccountName string
@@ -86,6 +93,8 @@ module runEvents 'modules/events-registry.bicep' = [
       topicName: settingsOfGroups[i].?topicName ?? 'acrtm-runs-${uniqueString(id)}'
       topicPrincipalId: settingsOfGroups[i].?topicPrincipalId ?? ''
       functionId: app::runFunction.id
+      delivery: delivery
+      eventQueueName: eventQueueName
       deadLetterAccountId: deadLetterAccount.id
       deadLetterContainerName: deadLetterContainerName
       tags: tags
@@ -104,6 +113,8 @@ module blobEvents 'modules/events-storage.bicep' = [
       topicName: settingsOfAccounts[i].?topicName ?? 'acrtm-blobs-${uniqueString(id)}'
       topicPrincipalId: settingsOfAccounts[i].?topicPrincipalId ?? ''
       functionId: app::blobFunction.id
+      delivery: delivery
+      eventQueueName: eventQueueName
       deadLetterAccountId: deadLetterAccount.id
       deadLetterContainerName: deadLetterContainerName
       tags: tags

@@ -3,6 +3,9 @@
 using 'events.bicep'
 
 param functionAppName = readEnvironmentVariable('FUNCTION_APP_NAME')
+// Both are outputs of the first stage; one that knows no queue says nothing.
+param delivery = readEnvironmentVariable('EVENT_DELIVERY', 'function')
+param eventQueueName = readEnvironmentVariable('EVENT_QUEUE_NAME', '')
 param deadLetterAccountName = readEnvironmentVariable('STORAGE_ACCOUNT_NAME')
 param deadLetterContainerName = readEnvironmentVariable('DEAD_LETTER_CONTAINER_NAME')
 param registryIds = split(readEnvironmentVariable('MONITORED_REGISTRIES'), ',')

@@ -117,6 +117,12 @@ output FUNCTION_APP_ID string = monitor.outputs.functionAppId
 @description('Whether Event Grid can push to the function app.')
 output FUNCTION_APP_PUBLIC bool = monitor.outputs.functionAppPublic
 
+@description('How events come: function or queue.')
+output EVENT_DELIVERY string = monitor.outputs.eventDelivery
+
+@description('Name of the queue that Event Grid writes to; empty if there is none.')
+output EVENT_QUEUE_NAME string = monitor.outputs.eventQueueName
+
 @description('Resource id of the app\'s identity.')
 output MONITOR_IDENTITY_ID string = monitor.outputs.identityId
 

@@ -68,6 +68,7 @@ var maximumInstanceCount = hosting.?maximumInstanceCount ?? 40
 var endpointSubnetId = network.?endpointSubnetId ?? ''
 var storagePublic = network.?storagePublic ?? true
 var appPublic = network.?appPublic ?? true
+var delivery = network.?delivery ?? 'function'
 var topicPublic = network.?topicPublic ?? true
 
 var workspaceName = names.?workspace ?? '${abbreviations.workspace}${token}'
@@ -105,6 +106,7 @@ module storage 'modules/storage.bicep' = {
     sku: hosting.?storageSku ?? 'Standard_LRS'
     publicAccess: storagePublic
     principalId: identity.outputs.principalId
+    eventQueue: delivery == 'queue'
     deadLetterRetentionDays: deadLetterRetentionDays
   }
 }
@@ -210,6 +212,7 @@ module functionApp 'modules/function-app.bicep' = {
     streamName: dataCollection.outputs.streamName
     stateContainerUrl: storage.outputs.stateContainerUrl
     alertTopicEndpoint: alertTopicEndpoint
+    eventQueueName: storage.outputs.eventQueueName
     settings: settings
     cloud: cloud
     subnetId: network.?appSubnetId ?? ''
@@ -335,6 +338,12 @@ output functionAppId string = functionApp.outputs.id
 
 @description('Whether Event Grid can push to the function app.')
 output functionAppPublic bool = appPublic
+
+@description('How events come: function or queue.')
+output eventDelivery string = delivery
+
+@description('Name of the queue that Event Grid writes to; empty if there is none.')
+output eventQueueName string = storage.outputs.eventQueueName
 
 @description('Resource id of the app\'s identity.')
 output identityId string = identity.outputs.id

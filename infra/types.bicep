@@ -105,8 +105,11 @@ type Network = {
   @description('Whether the storage account can be reached from public networks. Default true. Without it, appSubnetId and endpointSubnetId are needed.')
   storagePublic: bool?
 
-  @description('Whether the function app can be reached from public networks. Default true. Without it Event Grid can\'t push; see docs/deploy.md for the way round.')
+  @description('Whether the function app can be reached from public networks. Default true. Without it Event Grid can\'t push: take delivery \'queue\'.')
   appPublic: bool?
+
+  @description('How events come: \'function\' (default) has Event Grid push them to the app; \'queue\' has it write them to a queue in the storage account, which the app reads. Needed without appPublic.')
+  delivery: ('function' | 'queue')?
 
   @description('With separateIngestionEndpoint: whether that endpoint can be reached from public networks. Default true. Without it, an Azure Monitor private link scope of yours has to hold it.')
   ingestionPublic: bool?

@@ -27,6 +27,8 @@ DEFAULT_SCHEDULE: Final = "0 */5 * * * *"
 _SUBSCRIPTION: Final = re.compile(r"/subscriptions/([0-9a-zA-Z-]{1,64})/?")
 _API_VERSION: Final = re.compile(r"\d{4}-\d{2}-\d{2}(-preview)?")
 _HOST_SUFFIX: Final = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+")
+# The host adds "-poison" for the queue of what was given up, and a queue's name has 63 characters at most.
+_QUEUE: Final = re.compile(r"(?=.{3,56}$)[a-z0-9]+(-[a-z0-9]+)*")
 _SCHEDULE_FIELD: Final = re.compile(r"[\d*/,\-A-Za-z]+")
 
 
@@ -67,6 +69,7 @@ class Settings:
     acr_api_version: str = DEFAULT_API_VERSION
     cloud: Cloud = PUBLIC
     client_id: str = ""
+    event_queue: str = ""
     sweep_schedule: str = DEFAULT_SCHEDULE
     import_grace: timedelta = timedelta(minutes=30)
     run_stuck_after: timedelta = timedelta(minutes=120)
@@ -112,6 +115,7 @@ def read_settings(environment: Mapping[str, str], *, required: bool = True) -> S
         acr_api_version=_api_version(read.text("ACR_API_VERSION", DEFAULT_API_VERSION)),
         cloud=_cloud(read),
         client_id=read.text("AZURE_CLIENT_ID"),
+        event_queue=_queue(read.text("EVENT_QUEUE")),
         sweep_schedule=_schedule(read.text("SWEEP_SCHEDULE", DEFAULT_SCHEDULE)),
         import_grace=timedelta(minutes=read.number("IMPORT_GRACE_MINUTES", 30, at_least=1)),
         run_stuck_after=timedelta(minutes=read.number("RUN_STUCK_MINUTES", 120, at_least=1)),
@@ -252,6 +256,15 @@ def _sas_inspection(text: str) -> SasInspection:
 def _api_version(text: str) -> str:
     if not _API_VERSION.fullmatch(text):
         raise SettingsError("ACR_API_VERSION", f"expected yyyy-mm-dd or yyyy-mm-dd-preview, got {_shown(text)}")
+    return text
+
+
+def _queue(text: str) -> str:
+    if text and not _QUEUE.fullmatch(text):
+        raise SettingsError(
+            "EVENT_QUEUE",
+            f"expected a queue's name, 3 to 56 lower-case letters, digits and single hyphens, got {_shown(text)}",
+        )
     return text
 
 

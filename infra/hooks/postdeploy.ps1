@@ -1,4 +1,4 @@
-# After `azd deploy`: subscribes the functions to the events of registries and containers.
+# After `azd deploy`: subscribes the functions, or their queue, to the events of registries and containers.
 $ErrorActionPreference = 'Stop'
 # A command that fails is looked at below, by its exit code.
 $PSNativeCommandUseErrorActionPreference = $false
@@ -15,17 +15,25 @@ foreach ($name in $needed) {
 }
 
 $public = if ($env:FUNCTION_APP_PUBLIC) { $env:FUNCTION_APP_PUBLIC } else { 'true' }
-if ($public -ne 'true') {
+$delivery = if ($env:EVENT_DELIVERY) { $env:EVENT_DELIVERY } else { 'function' }
+if ($delivery -eq 'queue' -and -not $env:EVENT_QUEUE_NAME) {
+  throw 'EVENT_DELIVERY is queue, but the first stage has made none (EVENT_QUEUE_NAME): run azd provision, then this again.'
+}
+if ($delivery -eq 'queue' -and $env:EVENT_SUBSCRIPTIONS -eq 'Extension') {
+  throw 'A queue takes a topic with an identity, which EVENT_SUBSCRIPTIONS=Extension has not (docs/deploy.md, "Events through a queue").'
+}
+if ($delivery -ne 'queue' -and $public -ne 'true') {
   Write-Host "The function app has no public access, and Event Grid can't push into a private network."
-  Write-Host 'The sweep finds every run and every blob by itself (docs/deploy.md, "Without public access").'
+  Write-Host 'The sweep finds every run and every blob by itself. EVENT_DELIVERY=queue brings events too (docs/deploy.md, "Without public access").'
   exit 0
 }
 
 az account show --output none
 if ($LASTEXITCODE -ne 0) { throw 'The events are deployed by the Azure CLI: run az login first.' }
 
-# A function is known to Azure only some moments after its code has been deployed.
-foreach ($function in 'pipeline_run_completed', 'transfer_blob_created') {
+# A function is known to Azure only some moments after its code has been deployed. A queue is there without any.
+$functions = if ($delivery -eq 'queue') { @() } else { 'pipeline_run_completed', 'transfer_blob_created' }
+foreach ($function in $functions) {
   $tries = 0
   while ($true) {
     az functionapp function show `

@@ -19,7 +19,7 @@ var undelivered = [
   {
     name: 'dead-letters'
     metric: 'DeadLetteredCount'
-    text: 'Event Grid has given up events for the ACR Transfer Monitor after a day and kept them as dead letters. Do now: repair what stops the function app (acrtm doctor names it), then run acrtm replay on the dead-letter container; the exit codes say whether all of them were taken. The sweep finds most runs by itself meanwhile.'
+    text: 'Event Grid has given up events for the ACR Transfer Monitor after a day and kept them as dead letters. Do now: repair what stops the function app (acrtm doctor names it) or, where events go through a queue, give the topic\'s identity Storage Queue Data Message Sender on it; then run acrtm replay on the dead-letter container; the exit codes say whether all of them were taken. The sweep finds most runs by itself meanwhile.'
   }
   {
     name: 'events-dropped'

@@ -8,11 +8,18 @@ param form string
 @description('Name of the system topic, made here or existing.')
 param topicName string
 
-@description('Principal id of an existing topic\'s system-assigned identity; empty for no dead letters.')
+@description('Principal id of an existing topic\'s system-assigned identity; empty for no dead letters and no role on the queue.')
 param topicPrincipalId string
 
 @description('Resource id of the function pipeline_run_completed.')
 param functionId string
+
+@description('"function" has Event Grid push to the function, "queue" has it write to a queue.')
+@allowed(['function', 'queue'])
+param delivery string
+
+@description('Name of the queue, in the storage account of the dead letters; only for a queue.')
+param eventQueueName string
 
 @description('Resource id of the storage account of the dead letters.')
 param deadLetterAccountId string
@@ -25,15 +32,31 @@ param tags object
 
 // Several monitors may watch one group: each has a subscription of its own.
 var subscriptionName = 'acrtm-runs-${uniqueString(functionId)}'
-var deadLetters = form == 'Own' || (form == 'Existing' && !empty(topicPrincipalId))
+var hasIdentity = form == 'Own' || (form == 'Existing' && !empty(topicPrincipalId))
 
-var destination = {
+var queued = delivery == 'queue'
+var toFunction = {
   endpointType: 'AzureFunction'
   properties: {
     resourceId: functionId
     // The host answers 500 for a whole batch if one event of it fails, and all of it comes again.
     maxEventsPerBatch: 1
     preferredBatchSizeInKilobytes: 64
+  }
+}
+// With the topic's own identity: the account takes no keys, and no other kind gets through its firewall.
+var toQueue = {
+  identity: {
+    type: 'SystemAssigned'
+  }
+  destination: {
+    endpointType: 'StorageQueue'
+    properties: {
+      resourceId: deadLetterAccountId
+      queueName: eventQueueName
+      // As long as dead letters are kept by default. Without it an app that stands still would lose events after seven days.
+      queueMessageTimeToLiveInSeconds: 2592000
+    }
   }
 }
 
@@ -79,7 +102,7 @@ resource topic 'Microsoft.EventGrid/systemTopics@2022-06-15' = if (form == 'Own'
   }
 }
 
-module deadLetterRole 'events-dead-letter-role.bicep' = if (deadLetters) {
+module deadLetterRole 'events-dead-letter-role.bicep' = if (hasIdentity) {
   name: 'acrtm-dead-letters-${uniqueString(resourceGroup().id, topicName)}'
   scope: resourceGroup(split(deadLetterAccountId, '/')[2], split(deadLetterAccountId, '/')[4])
   params: {
@@ -89,15 +112,26 @@ module deadLetterRole 'events-dead-letter-role.bicep' = if (deadLetters) {
   }
 }
 
+module queueRole 'events-queue-role.bicep' = if (queued && hasIdentity) {
+  name: 'acrtm-queue-${uniqueString(resourceGroup().id, topicName)}'
+  scope: resourceGroup(split(deadLetterAccountId, '/')[2], split(deadLetterAccountId, '/')[4])
+  params: {
+    accountName: last(split(deadLetterAccountId, '/'))
+    queueName: eventQueueName
+    principalId: form == 'Own' ? (topic.?identity.?principalId ?? '') : topicPrincipalId
+  }
+}
+
 resource subscriptionOnTopic 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2022-06-15' = if (form != 'Extension') {
   parent: topic
   name: subscriptionName
   properties: {
-    destination: destination
+    destination: queued ? null : toFunction
+    deliveryWithResourceIdentity: queued ? toQueue : null
     eventDeliverySchema: 'EventGridSchema'
     filter: filter
     retryPolicy: retryPolicy
-    deadLetterWithResourceIdentity: deadLetters
+    deadLetterWithResourceIdentity: hasIdentity
       ? {
           identity: {
             type: 'SystemAssigned'
@@ -112,14 +146,15 @@ resource subscriptionOnTopic 'Microsoft.EventGrid/systemTopics/eventSubscription
         }
       : null
   }
-  dependsOn: [deadLetterRole]
+  dependsOn: [deadLetterRole, queueRole]
 }
 
 // On the group itself: Event Grid makes or takes a topic that nobody sees. It has no identity of ours, so no dead letters.
 resource subscriptionOnGroup 'Microsoft.EventGrid/eventSubscriptions@2022-06-15' = if (form == 'Extension') {
   name: subscriptionName
   properties: {
-    destination: destination
+    destination: queued ? null : toFunction
+    deliveryWithResourceIdentity: queued ? toQueue : null
     eventDeliverySchema: 'EventGridSchema'
     filter: filter
     retryPolicy: retryPolicy

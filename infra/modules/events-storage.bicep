@@ -14,11 +14,18 @@ param form string
 @description('Name of the system topic, made here or existing.')
 param topicName string
 
-@description('Principal id of an existing topic\'s system-assigned identity; empty for no dead letters.')
+@description('Principal id of an existing topic\'s system-assigned identity; empty for no dead letters and no role on the queue.')
 param topicPrincipalId string
 
 @description('Resource id of the function transfer_blob_created.')
 param functionId string
+
+@description('"function" has Event Grid push to the function, "queue" has it write to a queue.')
+@allowed(['function', 'queue'])
+param delivery string
+
+@description('Name of the queue, in the storage account of the dead letters; only for a queue.')
+param eventQueueName string
 
 @description('Resource id of the storage account of the dead letters.')
 param deadLetterAccountId string
@@ -29,15 +36,31 @@ param deadLetterContainerName string
 @description('Tags of the topic.')
 param tags object
 
-var deadLetters = form == 'Own' || (form == 'Existing' && !empty(topicPrincipalId))
+var hasIdentity = form == 'Own' || (form == 'Existing' && !empty(topicPrincipalId))
 
-var destination = {
+var queued = delivery == 'queue'
+var toFunction = {
   endpointType: 'AzureFunction'
   properties: {
     resourceId: functionId
     // The host answers 500 for a whole batch if one event of it fails, and all of it comes again.
     maxEventsPerBatch: 1
     preferredBatchSizeInKilobytes: 64
+  }
+}
+// With the topic's own identity: the account takes no keys, and no other kind gets through its firewall.
+var toQueue = {
+  identity: {
+    type: 'SystemAssigned'
+  }
+  destination: {
+    endpointType: 'StorageQueue'
+    properties: {
+      resourceId: deadLetterAccountId
+      queueName: eventQueueName
+      // As long as dead letters are kept by default. Without it an app that stands still would lose events after seven days.
+      queueMessageTimeToLiveInSeconds: 2592000
+    }
   }
 }
 
@@ -77,12 +100,22 @@ resource topic 'Microsoft.EventGrid/systemTopics@2022-06-15' = if (form == 'Own'
   }
 }
 
-module deadLetterRole 'events-dead-letter-role.bicep' = if (deadLetters) {
+module deadLetterRole 'events-dead-letter-role.bicep' = if (hasIdentity) {
   name: 'acrtm-dead-letters-${uniqueString(account.id, topicName)}'
   scope: resourceGroup(split(deadLetterAccountId, '/')[2], split(deadLetterAccountId, '/')[4])
   params: {
     accountName: last(split(deadLetterAccountId, '/'))
     containerName: deadLetterContainerName
+    principalId: form == 'Own' ? (topic.?identity.?principalId ?? '') : topicPrincipalId
+  }
+}
+
+module queueRole 'events-queue-role.bicep' = if (queued && hasIdentity) {
+  name: 'acrtm-queue-${uniqueString(account.id, topicName)}'
+  scope: resourceGroup(split(deadLetterAccountId, '/')[2], split(deadLetterAccountId, '/')[4])
+  params: {
+    accountName: last(split(deadLetterAccountId, '/'))
+    queueName: eventQueueName
     principalId: form == 'Own' ? (topic.?identity.?principalId ?? '') : topicPrincipalId
   }
 }
@@ -95,7 +128,8 @@ resource subscriptionsOnTopic 'Microsoft.EventGrid/systemTopics/eventSubscriptio
     // At most 64 characters, and different for each container and each monitor.
     name: 'acrtm-${take(name, 43)}-${uniqueString(functionId, name)}'
     properties: {
-      destination: destination
+      destination: queued ? null : toFunction
+      deliveryWithResourceIdentity: queued ? toQueue : null
       eventDeliverySchema: 'EventGridSchema'
       filter: {
         includedEventTypes: eventTypes
@@ -104,7 +138,7 @@ resource subscriptionsOnTopic 'Microsoft.EventGrid/systemTopics/eventSubscriptio
         advancedFilters: commits
       }
       retryPolicy: retryPolicy
-      deadLetterWithResourceIdentity: deadLetters
+      deadLetterWithResourceIdentity: hasIdentity
         ? {
             identity: {
               type: 'SystemAssigned'
@@ -119,7 +153,7 @@ resource subscriptionsOnTopic 'Microsoft.EventGrid/systemTopics/eventSubscriptio
           }
         : null
     }
-    dependsOn: [deadLetterRole]
+    dependsOn: [deadLetterRole, queueRole]
   }
 ]
 
@@ -130,7 +164,8 @@ resource subscriptionsOnAccount 'Microsoft.EventGrid/eventSubscriptions@2022-06-
     scope: account
     name: 'acrtm-${take(name, 43)}-${uniqueString(functionId, name)}'
     properties: {
-      destination: destination
+      destination: queued ? null : toFunction
+      deliveryWithResourceIdentity: queued ? toQueue : null
       eventDeliverySchema: 'EventGridSchema'
       filter: {
         includedEventTypes: eventTypes

@@ -69,6 +69,9 @@ param stateContainerUrl string
 @description('ALERT_TOPIC_ENDPOINT: the topic for immediate alerts; empty for none.')
 param alertTopicEndpoint string
 
+@description('EVENT_QUEUE: the queue that Event Grid writes to where it can\'t reach the app; empty for none.')
+param eventQueueName string
+
 @description('The monitor\'s own settings.')
 param settings MonitorSettings
 
@@ -118,6 +121,7 @@ var contract = {
   STORAGE_DNS_SUFFIX: cloud.?storageDnsSuffix ?? customStorage
   REGISTRY_DNS_SUFFIX: cloud.?registryDnsSuffix ?? customRegistries
   AZURE_CLIENT_ID: identityClientId
+  EVENT_QUEUE: eventQueueName
   SWEEP_SCHEDULE: settings.?sweepSchedule ?? ''
   IMPORT_GRACE_MINUTES: string(settings.?importGraceMinutes ?? '')
   RUN_STUCK_MINUTES: string(settings.?runStuckMinutes ?? '')

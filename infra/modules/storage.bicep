@@ -21,6 +21,9 @@ param publicAccess bool
 @description('Object id of the app\'s identity.')
 param principalId string
 
+@description('Whether Event Grid writes events to a queue here, for an app that it can\'t reach.')
+param eventQueue bool
+
 @description('Days after which a dead-lettered event is deleted.')
 @minValue(7)
 @maxValue(365)
@@ -29,7 +32,7 @@ param deadLetterRetentionDays int
 var roles = loadJsonContent('../role-ids.json')
 
 // Each role of the app on this account, and why.
-var grants = [
+var ownGrants = [
   {
     role: roles.storageBlobDataOwner.id
     why: 'The Functions host keeps leases and keys in blobs and wants owner for them; the app keeps its state here.'
@@ -39,6 +42,14 @@ var grants = [
     why: 'The Functions host writes its diagnostic events to a table.'
   }
 ]
+var queueGrants = [
+  {
+    role: roles.storageQueueDataContributor.id
+    why: 'The Functions host takes events out of the queue, and moves to another one what the app could not take.'
+  }
+]
+var grants = concat(ownGrants, eventQueue ? queueGrants : [])
+var queueName = 'transfer-events'
 
 resource account 'Microsoft.Storage/storageAccounts@2023-05-01' = {
   name: name
@@ -99,6 +110,22 @@ resource deadLetters 'Microsoft.Storage/storageAccounts/blobServices/containers@
   properties: {
     publicAccess: 'None'
   }
+}
+
+resource queues 'Microsoft.Storage/storageAccounts/queueServices@2023-05-01' = if (eventQueue) {
+  parent: account
+  name: 'default'
+}
+
+resource events 'Microsoft.Storage/storageAccounts/queueServices/queues@2023-05-01' = if (eventQueue) {
+  parent: queues
+  name: queueName
+}
+
+// The host makes this one itself when it needs it. It is here so that whoever looks for it finds it, empty.
+resource poison 'Microsoft.Storage/storageAccounts/queueServices/queues@2023-05-01' = if (eventQueue) {
+  parent: queues
+  name: '${queueName}-poison'
 }
 
 // The state has no rule here: the app itself knows what it still needs.
@@ -167,3 +194,6 @@ output stateContainerUrl string = '${account.properties.primaryEndpoints.blob}${
 
 @description('Name of the container for dead-lettered events.')
 output deadLetterContainerName string = deadLetters.name
+
+@description('Name of the queue that Event Grid writes to; empty if there is none.')
+output eventQueueName string = eventQueue ? queueName : ''

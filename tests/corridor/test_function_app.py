@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import os
 import sys
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,7 +40,12 @@ async def main(path, root, wrong, changes, jobs):
         out["imported"] = sorted(sys.modules)
         for function, event in jobs:
             try:
-                await (host.run_timer(function) if event is None else host.deliver(function, event))
+                if event is None:
+                    await host.run_timer(function)
+                elif isinstance(event, str):
+                    await host.dequeue(function, event, message_id="message1")
+                else:
+                    await host.deliver(function, event)
                 out["answers"].append("done")
             except InvocationFailed as failure:
                 out["answers"].append(f"{failure.type}: {failure.text}")
@@ -139,6 +146,7 @@ async def test_a_handler_that_raises_is_a_failed_invocation_and_the_next_one_wor
 WRONG: Final = {
     ("MONITORED_REGISTRIES", ""): "Setting MONITORED_REGISTRIES: is required and is not set",
     ("MONITORED_REGISTRIES", "contosohub"): "Setting MONITORED_REGISTRIES: 'contosohub' is neither",
+    ("EVENT_QUEUE", "Transfer_Events"): "Setting EVENT_QUEUE: expected a queue's name",
     ("SWEEP_SCHEDULE", "every day"): "Setting SWEEP_SCHEDULE: expected an NCRONTAB expression of six fields",
     ("MUTES", "nobody"): "Setting MUTES: expected a JSON list",
 }
@@ -150,3 +158,83 @@ async def test_a_wrong_setting_stops_start_up_with_its_name(corridor: Corridor) 
     for error, says in zip(answer["errors"], WRONG.values(), strict=True):
         assert says in error
     assert len(answer["functions"]) == 3, "and once it is right, it starts"
+
+
+# --- the door for an app that Event Grid can't reach ------------------------------------------------------------
+
+QUEUE: Final = "transfer-events"
+
+
+def message(event: object) -> str:
+    """An event as Event Grid puts it into a queue."""
+    return base64.b64encode(json.dumps(event).encode()).decode()
+
+
+async def test_a_queue_that_is_set_is_a_fourth_door_for_every_event(corridor: Corridor) -> None:
+    await corridor.failed_export("transfer01")
+    await corridor.failed_export("transfer02")
+    await corridor.cloud.put_blob("contosoimport", "transfer", "images.tar", metadata={})
+    answer = await worker(
+        corridor,
+        ("queued_event", message(corridor.file("run-write-failure"))),
+        ("queued_event", message(corridor.file("run-write-failure-cloudevent", "transfer02"))),
+        ("queued_event", message(corridor.file("blob-put-block-list"))),
+        ("queued_event", message(corridor.file("blob-copy-blob-cloudevent"))),
+        ("queued_event", message(corridor.file("deployment-write-success"))),
+        EVENT_QUEUE=QUEUE,
+    )
+    assert answer["answers"] == ["done"] * 5
+    assert list(answer["functions"]) == ["pipeline_run_completed", "transfer_blob_created", "sweep", "queued_event"]
+    assert answer["functions"]["queued_event"] == [
+        {
+            "direction": "IN",
+            "type": "queueTrigger",
+            "name": "message",
+            "queueName": QUEUE,
+            "connection": "AzureWebJobsStorage",
+        }
+    ]
+    runs = [(row["RunName"], row["RuleId"], row["TriggeredBy"]) for row in corridor.rows if row["RunName"]]
+    assert sorted(runs) == [
+        (run, rule, "PipelineRunEvent") for run in ("transfer01", "transfer02") for rule in ("ACRT101", "ACRT201")
+    ]
+    blobs = [row for row in corridor.rows if not row["RunName"]]
+    assert blobs
+    assert {row["TriggeredBy"] for row in blobs} == {"BlobEvent"}
+
+
+async def test_a_message_comes_again_until_its_findings_are_stored(corridor: Corridor) -> None:
+    await corridor.failed_export("transfer01")
+    corridor.break_down("ingestion", Status(403), times=1)
+    again = ("queued_event", message(corridor.file("run-write-failure")))
+    answer = await worker(corridor, again, again, EVENT_QUEUE=QUEUE)
+    first, second = answer["answers"]
+    assert first.startswith("NotStored: findings were not stored: Logs ingestion answered 403")
+    assert second == "done"
+    assert sorted(corridor.rules) == ["ACRT101", "ACRT201"]
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("no event at all", "the message in the queue can't be read: it is no JSON"),
+        (message([1, 2]), "the message in the queue is no event"),
+        (message({"hello": "world"}), "it has no event type"),
+    ],
+)
+async def test_a_message_that_is_no_event_is_a_finding_and_done(corridor: Corridor, text: str, why: str) -> None:
+    answer = await worker(corridor, ("queued_event", text), EVENT_QUEUE=QUEUE)
+    assert answer["answers"] == ["done"]
+    assert corridor.rules == ["ACRT902"]
+    assert corridor.row("ACRT902")["Evidence"]["why"] == why
+    assert corridor.row("ACRT902")["EventId"] == "message1"
+
+
+def test_the_host_tries_a_message_for_a_day_as_event_grid_does() -> None:
+    queues = json.loads((ROOT / "host.json").read_text("utf-8"))["extensions"]["queues"]
+    hours, minutes, seconds = map(int, queues["visibilityTimeout"].split(":"))
+    pause = timedelta(hours=hours, minutes=minutes, seconds=seconds)
+    tried_for = pause * (queues["maxDequeueCount"] - 1)
+    assert timedelta(hours=23) < tried_for < timedelta(hours=24)
+    # Whichever way a message is written, it is read here and not given up by the host.
+    assert queues["messageEncoding"] == "none"

@@ -65,6 +65,7 @@ def test_the_defaults() -> None:
     assert settings.acr_api_version == "2025-06-01-preview"
     assert settings.cloud == PUBLIC
     assert settings.client_id == ""
+    assert settings.event_queue == ""
     assert settings.sweep_schedule == "0 */5 * * * *"
     assert settings.import_grace == timedelta(minutes=30)
     assert settings.run_stuck_after == timedelta(minutes=120)
@@ -83,6 +84,7 @@ VALUES: Final[dict[str, tuple[str, str, object]]] = {
     "KEY_VAULTS": ("key_vaults", VAULT, (VAULT.lower(),)),
     "ACR_API_VERSION": ("acr_api_version", "2024-11-01-preview", "2024-11-01-preview"),
     "AZURE_CLIENT_ID": ("client_id", "abc", "abc"),
+    "EVENT_QUEUE": ("event_queue", " transfer-events ", "transfer-events"),
     "SWEEP_SCHEDULE": ("sweep_schedule", "0 0/10 8-18 * * MON-FRI", "0 0/10 8-18 * * MON-FRI"),
     "IMPORT_GRACE_MINUTES": ("import_grace", "45", timedelta(minutes=45)),
     "RUN_STUCK_MINUTES": ("run_stuck_after", "7", timedelta(minutes=7)),
@@ -155,6 +157,14 @@ WRONG: Final[dict[str, list[tuple[str, str]]]] = {
     "KEY_VAULTS": [(ACCOUNT, "microsoft.keyvault/vaults"), (f"{VAULT},,x", "is no resource id")],
     "ACR_API_VERSION": [("latest", "yyyy-mm-dd"), ("2025-06-01-beta", "yyyy-mm-dd"), ("2025-6-1", "yyyy-mm-dd")],
     "AZURE_CLOUD": [("AzureGermanCloud", "AzureCloud, AzureUSGovernment, AzureChinaCloud, Custom")],
+    "EVENT_QUEUE": [
+        ("Events", "3 to 56 lower-case letters"),
+        ("ab", "3 to 56"),
+        ("a" * 57, "3 to 56"),
+        ("a--b", "single hyphens"),
+        ("-ab", "single hyphens"),
+        ("https://s.queue.core.windows.net/events", "a queue's name"),
+    ],
     "SWEEP_SCHEDULE": [("*/5 * * * *", "six fields"), ("0 */5 * * * * *", "six fields"), ("0 */5 * * * ;", "NCRONTAB")],
     "IMPORT_GRACE_MINUTES": [("0", "from 1"), ("-1", "from 1"), ("x", "whole number"), ("1.5", "whole number")],
     "RUN_STUCK_MINUTES": [("0", "from 1"), ("2h", "whole number"), ("99999999999", "to 1000000")],

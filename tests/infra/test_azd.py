@@ -227,6 +227,30 @@ def test_a_private_app_gets_no_events(path: Path) -> None:
     assert "## Without public access" in (ROOT / "docs" / "deploy.md").read_text("utf-8")
 
 
+def test_a_private_app_gets_its_events_through_a_queue(path: Path) -> None:
+    queue = {"FUNCTION_APP_PUBLIC": "false", "EVENT_DELIVERY": "queue", "EVENT_QUEUE_NAME": "transfer-events"}
+    # It could be that nobody can ask a private app for its functions; no subscription needs one here.
+    (path / "failures").write_text("99")
+    code, _, calls = run("postdeploy", path, **queue)
+    assert code == 0
+    assert deployments(calls) == [calls[-1]]
+    assert not any(call.startswith("functionapp") for call in calls)
+
+
+@pytest.mark.parametrize(
+    ("environment", "says"),
+    [
+        ({"EVENT_QUEUE_NAME": ""}, "run azd provision"),
+        ({"EVENT_QUEUE_NAME": "transfer-events", "EVENT_SUBSCRIPTIONS": "Extension"}, "a topic with an identity"),
+    ],
+)
+def test_a_queue_that_can_not_be_told_is_an_error(path: Path, environment: dict[str, str], says: str) -> None:
+    code, output, calls = run("postdeploy", path, EVENT_DELIVERY="queue", **environment)
+    assert code == 1
+    assert says in output
+    assert calls == []
+
+
 @pytest.mark.parametrize("hook", ["postprovision", "postdeploy"])
 def test_what_is_not_set_is_named(hook: str, path: Path) -> None:
     text = (HOOKS / f"{hook}.sh").read_text("utf-8")

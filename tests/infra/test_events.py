@@ -31,6 +31,7 @@ SUBSCRIPTION: Final = "0f0f0f0f-0000-4000-8000-000000000001"
 OTHER: Final = "0f0f0f0f-0000-4000-8000-000000000002"
 HERE: Final = Scope(SUBSCRIPTION, "monitor")
 STORAGE_BLOB_DATA_CONTRIBUTOR: Final = "ba92f5b4-2d11-453d-a403-e96b0029c9fe"
+STORAGE_QUEUE_DATA_MESSAGE_SENDER: Final = "c6a89b2d-59bc-44d0-9896-0f6e12d7b80a"
 
 
 def registry(name: str, group: str = "transfer", subscription: str = SUBSCRIPTION) -> str:
@@ -216,6 +217,50 @@ def test_the_functions_that_are_told_are_the_ones_that_there_are() -> None:
         for one in of_type(planned(), "/eventSubscriptions")
     }
     assert destinations == {f"{app}/{name}" for name in told}
+
+
+QUEUE: Final = {"delivery": "queue", "eventQueueName": "transfer-events"}
+
+
+def test_a_queue_gets_the_same_events_with_the_identity_of_the_topic() -> None:
+    pushed, queued = planned(), planned(**QUEUE)
+    letters = f"{HERE.id}/providers/Microsoft.Storage/storageAccounts/stmonitor"
+    told = of_type(queued, "/eventSubscriptions")
+    assert [one.id for one in told] == [one.id for one in of_type(pushed, "/eventSubscriptions")]
+    for one, other in zip(told, of_type(pushed, "/eventSubscriptions"), strict=True):
+        properties, elsewhere = dict(one.body["properties"]), dict(other.body["properties"])
+        # Event Grid takes one of the two.
+        assert elsewhere.pop("deliveryWithResourceIdentity") is None
+        assert properties.pop("destination") is None
+        delivery = properties.pop("deliveryWithResourceIdentity")
+        assert elsewhere.pop("destination")
+        assert properties == elsewhere, "filters, schema, retries and dead letters are the same"
+        assert delivery["identity"] == {"type": "SystemAssigned"}
+        assert delivery["destination"]["endpointType"] == "StorageQueue"
+        queue = delivery["destination"]["properties"]
+        assert (queue["resourceId"], queue["queueName"]) == (letters, "transfer-events")
+        # Longer than the host tries a message, and longer than the service's own seven days.
+        assert queue["queueMessageTimeToLiveInSeconds"] > 7 * 86_400
+    topics = of_type(queued, "/systemTopics")
+    senders = [one for one in of_type(queued, "/roleAssignments") if role_of(one) == STORAGE_QUEUE_DATA_MESSAGE_SENDER]
+    assert {one.scope for one in senders} == {f"{letters}/queueServices/default/queues/transfer-events"}
+    assert {one.body["properties"]["principalId"] for one in senders} == {f"identity of {one.id}" for one in topics}
+    others = [one.id for one in of_type(queued, "/roleAssignments") if one not in senders]
+    assert others == [one.id for one in of_type(pushed, "/roleAssignments")]
+
+
+@pytest.mark.parametrize("identity", ["", "11111111-0000-4000-8000-000000000000"])
+def test_an_existing_topic_gets_the_right_on_the_queue_where_its_identity_is_known(identity: str) -> None:
+    account = container("x").partition("/blobServices")[0]
+    source = {"sourceId": account, "form": "Existing", "topicName": "theirs", "topicPrincipalId": identity}
+    resources = planned(sources=[source], **QUEUE)
+    holders = {
+        one.body["properties"]["principalId"]
+        for one in of_type(resources, "/roleAssignments")
+        if role_of(one) == STORAGE_QUEUE_DATA_MESSAGE_SENDER
+    }
+    assert (identity in holders) == bool(identity)
+    assert len(of_type(resources, "/eventSubscriptions")) == 2
 
 
 @pytest.mark.parametrize("form", ["Own", "Extension"])

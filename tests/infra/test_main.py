@@ -111,6 +111,25 @@ def test_the_storage_account_has_no_keys_and_no_public_blobs() -> None:
     assert all(r.body["properties"] == {"publicAccess": "None"} for r in containers)
 
 
+def test_queues_and_the_right_on_them_come_only_with_delivery_by_a_queue() -> None:
+    storage = _module("storage")
+    queues = [r for r in storage.resources.values() if "/queueServices" in r.type]
+    assert [r.conditional for r in queues] == [True, True, True]
+    for wanted, roles in ((False, 2), (True, 3)):
+        grants = Evaluator(storage, {"eventQueue": wanted}).all(storage.variables["grants"].value)
+        assert isinstance(grants, list)
+        assert len(grants) == roles
+    given = MONITOR.modules["storage"].params["eventQueue"]
+    for delivery in (None, "function", "queue"):
+        network: Value = {} if delivery is None else {"delivery": delivery}
+        assert Evaluator(MONITOR, {"network": network}).all(given) is (delivery == "queue")
+
+
+def test_delivery_is_one_choice_in_both_stages() -> None:
+    choices = read(INFRA / "types.bicep").types["Network"].type.properties["delivery"].type.literals
+    assert choices == read(INFRA / "events.bicep").parameters["delivery"].type.literals == ("function", "queue")
+
+
 def test_a_closed_storage_account_still_takes_dead_letters() -> None:
     properties = _body("storage", "account", publicAccess=False)["properties"]
     assert properties["publicNetworkAccess"] == "Disabled"
@@ -193,10 +212,12 @@ def test_role_ids_are_those_of_their_names() -> None:
     assert list(roles) == sorted(roles)
     assert len({role["id"] for role in roles.values()}) == len(roles)
     known = {role.name: role.id for role in BUILT_IN_ROLES}
-    # The local cloud plays no workspace and no tables.
+    # The local cloud plays no workspace, no tables and no queues.
     known |= {
         "Log Analytics Reader": "73c42c96-874c-492b-b04d-ab87d138a893",
         "Storage Table Data Contributor": "0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3",
+        "Storage Queue Data Contributor": "974c5e8b-45b9-4653-ba55-5f855dd0fb88",
+        "Storage Queue Data Message Sender": "c6a89b2d-59bc-44d0-9896-0f6e12d7b80a",
     }
     assert {role["name"]: role["id"] for role in roles.values()}.items() <= known.items()
 
@@ -212,7 +233,7 @@ def test_the_app_has_just_these_roles_on_its_own_resources() -> None:
         source = (INFRA / "modules" / f"{module}.bicep").read_text("utf-8")
         granted[module] = sorted(set(re.findall(r"roles\.(\w+)\.id", source)))
     assert granted == {
-        "storage": ["storageBlobDataOwner", "storageTableDataContributor"],
+        "storage": ["storageBlobDataOwner", "storageQueueDataContributor", "storageTableDataContributor"],
         "data-collection": ["monitoringMetricsPublisher"],
         "insights": ["monitoringMetricsPublisher"],
         "alert-topic": ["eventGridDataSender"],

@@ -9,7 +9,7 @@ import pytest
 
 from shared.errors import SettingsError
 from shared.settings import SasInspection, Settings, read_settings, setting_names
-from tools.bicep import Value, read
+from tools.bicep import Name, Value, read
 from tools.bicep.evaluate import Evaluator
 
 APP = read(Path(__file__).resolve().parents[2] / "infra" / "modules" / "function-app.bicep")
@@ -22,6 +22,7 @@ _GIVEN: dict[str, Value] = {
     "streamName": "Custom-AcrTransferFindings_CL",
     "stateContainerUrl": "https://account.example/state",
     "alertTopicEndpoint": "",
+    "eventQueueName": "",
     "identityClientId": "client",
     "settings": {},
     "cloud": {"name": "AzureCloud"},
@@ -110,6 +111,18 @@ def test_every_choice_reaches_the_app() -> None:
     assert settings.expiry_warning == timedelta(0)
     assert [mute.rule for mute in settings.mutes] == ["ACRT307"]
     assert settings.alert_topic_endpoint == "https://topic.example/api/events"
+
+
+def test_the_queue_that_event_grid_writes_to_is_the_one_that_the_app_reads() -> None:
+    storage = read(APP.path.parent / "storage.bicep")
+    name = storage.variables["queueName"].value
+    assert isinstance(name, str)
+    assert storage.resources["events"].body["name"] == Name("queueName", "queueName")
+    assert Evaluator(storage, {"eventQueue": True}).all(storage.resources["poison"].body["name"]) == f"{name}-poison"
+    for wanted, queue in ((True, name), (False, "")):
+        said = Evaluator(storage, {"eventQueue": wanted}).all(storage.outputs["eventQueueName"].value)
+        assert said == queue
+        assert _settings(eventQueueName=queue).event_queue == queue
 
 
 def test_the_choices_of_sas_inspection_are_those_of_the_code() -> None:
