@@ -60,7 +60,7 @@ class EndedRuns:
             earlier = claim.earlier
             if earlier is not None and open_end is not None and _says_nothing_new(open_end, cause, earlier):
                 late = await self._known_already(run, earlier, occasion, written_at)
-                await self._marks.finish(claim, run, open_end=open_end, cause=cause)
+                await self._marks.finish(claim, run, open_end=open_end, cause=cause, said_before=True)
                 return replace(late, standing=open_end.gaps)
             claim = await self._marks.intend(claim, run, cause)
             recorded = await self._recorder.write(findings)

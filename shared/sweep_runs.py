@@ -65,7 +65,7 @@ class RunSweep:
                 if run.outcome is RunOutcome.FAILED and mark is not None and self._is_told(mark, run):
                     failed.append(run)
                 if self._wants_a_look(run, mark):
-                    left_open = mark is not None and mark.state is MarkState.OPEN
+                    left_open = mark is not None and mark.is_left_open
                     yield await self._look(run, occasion, left_open=left_open)
         yield await self._resolve(failed, occasion)
         # The list is whole, so what is left over is of runs that were deleted.
@@ -85,7 +85,7 @@ class RunSweep:
             return young
         if about_it.is_done or (about_it.state is MarkState.PENDING and not young):
             return False
-        if about_it.state is MarkState.OPEN:
+        if about_it.is_left_open:
             due = about_it.look_again_at is None or about_it.look_again_at <= self._now
             return due and not self._is_given_up(run)
         return about_it.claimed_until is None or about_it.claimed_until <= self._now
@@ -126,14 +126,13 @@ class RunSweep:
         if findings:
             await self._monitor.recorder.write([(finding, False) for finding in findings])
         for run in over:
-            await self._monitor.marks.resolve(run)
+            await self._monitor.marks.resolve(run, given_up=self._is_given_up(run))
         self.resolved += len(over)
         return Recorded(tuple(findings))
 
     def _is_told(self, mark: RunMark, run: PipelineRun) -> bool:
-        """Whether its cause is settled, so that the run itself may be called resolved."""
-        settled = mark.state is MarkState.DONE or (mark.state is MarkState.OPEN and self._is_given_up(run))
-        return settled and mark.is_about(run)
+        """Whether its row is written, and not yet that it is resolved."""
+        return mark.state in {MarkState.DONE, MarkState.OPEN} and mark.is_about(run)
 
     def _is_given_up(self, run: PipelineRun) -> bool:
         """Whether what was left open stays so; a run that says no time at all is ended by the look itself."""

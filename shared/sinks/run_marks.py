@@ -14,7 +14,8 @@
 A run that succeeded raises nothing that could go out twice, so it is marked ``done`` with one write and without
 a claim (:meth:`RunMarks.settle`); a redelivery repeats its row, under the same id.
 
-``resolved`` is ``done``, and a later run of the pipeline has succeeded: the sweep has written that too.
+``resolved`` is ``done``, and a later run of the pipeline has succeeded: the sweep has written that too. ``followed`` is
+the same of an ``open`` one: it is over, and what was left out of it is looked at as before.
 
 ``claimed`` expires: who died while holding it loses nothing, because the event was not acknowledged and comes
 again, and the sweep takes the run up. ``open`` is a diagnosis that had to leave something out. The sweep looks again
@@ -57,6 +58,7 @@ class MarkState(StrEnum):
     PENDING = "pending"
     CLAIMED = "claimed"
     OPEN = "open"
+    FOLLOWED = "followed"
     DONE = "done"
     RESOLVED = "resolved"
 
@@ -99,6 +101,11 @@ class RunMark:
         )
 
     @property
+    def is_left_open(self) -> bool:
+        """Whether something was left out that is to be looked at again."""
+        return self.state in {MarkState.OPEN, MarkState.FOLLOWED}
+
+    @property
     def is_done(self) -> bool:
         """Whether nothing is left to be diagnosed."""
         return self.state in {MarkState.DONE, MarkState.RESOLVED}
@@ -126,7 +133,7 @@ class OpenEnd:
 
     def is_as_before(self, mark: RunMark) -> bool:
         """Whether an earlier look has left out just the same."""
-        return mark.state is MarkState.OPEN and (self.gaps, self.rules) == (mark.gaps, mark.open_rules)
+        return mark.is_left_open and (self.gaps, self.rules) == (mark.gaps, mark.open_rules)
 
     def to_record(self) -> dict[str, Any]:
         """The fields of the run's record."""
@@ -233,11 +240,24 @@ class RunMarks:
         return None
 
     async def finish(
-        self, claim: Claim, run: PipelineRun, *, open_end: OpenEnd | None = None, cause: Row | None = None
+        self,
+        claim: Claim,
+        run: PipelineRun,
+        *,
+        open_end: OpenEnd | None = None,
+        cause: Row | None = None,
+        said_before: bool = False,
     ) -> None:
-        """Marks the run as diagnosed, or as open where something had to be left out."""
+        """Marks the run as diagnosed, or as open where something had to be left out.
+
+        ``said_before`` says that no row was written, so that a run that was told to be over still is.
+        """
         causes = () if cause is None else (cause,)
-        record = _record(run, _state_after(open_end), claim.began, claim.first_seen, causes=causes)
+        state = _state_after(open_end)
+        earlier = claim.earlier
+        if said_before and earlier is not None and earlier.state is MarkState.FOLLOWED and state is MarkState.OPEN:
+            state = MarkState.FOLLOWED
+        record = _record(run, state, claim.began, claim.first_seen, causes=causes)
         record |= open_end.to_record() if open_end is not None else {}
         # Lost only to somebody who took over an expired claim, and who then writes the mark.
         await self._store.replace(claim.key, record, claim.etag, label(record))
@@ -248,12 +268,17 @@ class RunMarks:
         record = _record(run, MarkState.PENDING, claim.began, claim.first_seen, causes=claim.causes)
         await self._store.replace(claim.key, record, claim.etag, label(record))
 
-    async def resolve(self, run: PipelineRun) -> bool:
-        """Notes that a failed run was followed by one that succeeded; ``False`` if its mark has changed meanwhile."""
+    async def resolve(self, run: PipelineRun, *, given_up: bool) -> bool:
+        """Notes that a failed run was followed by one that succeeded; ``False`` if its mark has changed meanwhile.
+
+        ``given_up`` says that what was left out of it is not looked at any more.
+        """
         stored = await self._store.read(run_key(run.id, run.registry_id))
-        if stored is None or RunMark.of(stored).state not in {MarkState.DONE, MarkState.OPEN}:
+        state = RunMark.of(stored).state if stored is not None else None
+        if stored is None or state not in {MarkState.DONE, MarkState.OPEN}:
             return False
-        record = {**stored.record, "state": str(MarkState.RESOLVED)}
+        after = MarkState.FOLLOWED if state is MarkState.OPEN and not given_up else MarkState.RESOLVED
+        record = {**stored.record, "state": str(after)}
         return await self._store.replace(stored.key, record, stored.etag, label(record)) is not None
 
     async def remember(self, run: PipelineRun, now: datetime) -> None:

@@ -14,7 +14,7 @@ from shared.errors import NotStored
 from shared.sweep import Sweep
 from shared.sweep_blobs import BlobSweep
 from tests.corridor.conftest import Corridor
-from tests.corridor.time_travel import forget_rhythms, reads, rows_of, started_earlier, told
+from tests.corridor.time_travel import forget_rhythms, looks_again_now, reads, rows_of, started_earlier, told
 
 
 async def test_a_run_without_an_event_is_found(corridor: Corridor) -> None:
@@ -174,3 +174,38 @@ async def test_a_success_that_was_left_open_is_not_asked_for_ever(corridor: Corr
     started_earlier(corridor, "gooda", timedelta(days=3))
     await forget_rhythms(corridor)
     assert (await corridor.sweep()).runs_diagnosed == 0
+
+
+async def test_a_failed_run_that_was_left_open_is_over_when_a_later_one_succeeds(
+    corridor: Corridor,
+) -> None:
+    corridor.cloud.world.close_firewall(corridor.scenario.export_account)
+    await corridor.run_event(await corridor.export("blocked"))
+    assert await corridor.run_states() == ["open"]
+    corridor.cloud.world.open_firewall(corridor.scenario.export_account)
+    await corridor.run_event(await corridor.export("working"))
+    for _ in range(2):
+        await corridor.sweep()
+        [over] = rows_of(corridor, "ACRT101", "Resolved")
+        assert over["RunName"] == "blocked"
+        assert sorted(await corridor.run_states()) == ["done", "followed"]
+    # What was left out is looked at all the same.
+    await looks_again_now(corridor)
+    assert (await corridor.sweep()).runs_diagnosed == 1
+    await corridor.sweep()
+    assert sorted(await corridor.run_states()) == ["done", "resolved"]
+    assert rows_of(corridor, "ACRT101")[-1]["State"] == "Resolved"
+
+
+async def test_what_is_still_left_out_of_a_run_that_is_over_does_not_say_it_again(corridor: Corridor) -> None:
+    corridor.break_down("arm", Status(403), "/microsoft.storage/")
+    await corridor.run_event(await corridor.failed_export("blocked"))
+    assert await corridor.run_states() == ["open"]
+    corridor.cloud.world.grant_secret_get(corridor.scenario.vault, corridor.scenario.export_pipeline)
+    await corridor.run_event(await corridor.export("working"))
+    await corridor.sweep()
+    await looks_again_now(corridor)
+    for _ in range(2):
+        await corridor.sweep()
+        assert sorted(await corridor.run_states()) == ["done", "followed"]
+        assert [row["State"] for row in rows_of(corridor, "ACRT101")] == ["Open", "Resolved"]
