@@ -16,7 +16,7 @@ from shared.records.transfer import PipelineRun
 from shared.rejected_writes import REJECTED
 from shared.sinks.lost_writes import LOOKED_UP_FOR, LostRecord
 
-# A deployment that fails a hundred times an hour is looked at over several sweeps.
+# A deployment that fails a hundred times an hour is looked at over several sweeps, each write in its turn.
 MOST_AT_A_TIME: Final = 100
 _AT_ONCE: Final = 4
 # The log is asked for a day, and for another one if it could not be asked; then the first cause stands.
@@ -50,8 +50,8 @@ async def sweep_lost_writes(monitor: Monitor, occasion: Occasion, now: datetime,
         findings.extend(recorded.findings)
         alerts.extend(recorded.alerts)
 
-    waiting = await monitor.rejected_writes.records.waiting(now)
-    await asyncio.gather(*(one(record) for record in waiting[:MOST_AT_A_TIME]))
+    waiting = await monitor.rejected_writes.records.waiting(now, MOST_AT_A_TIME)
+    await asyncio.gather(*(one(record) for record in waiting))
     return Recorded(tuple(findings), tuple(alerts))
 
 

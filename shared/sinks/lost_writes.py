@@ -18,10 +18,12 @@ from enum import StrEnum
 from typing import Any, Final
 
 from shared.findings.finding import digest
+from shared.sinks.state_listing import Entry
 from shared.sinks.state_store import StateStore, Stored
 from shared.times import iso, parse_time
 
 PREFIX: Final = "lost/"
+_CURSOR: Final = "sweep/lost-writes.json"
 LOOKED_UP_FOR: Final = timedelta(days=1)
 # Event Grid delivers for a day; twice that is safe.
 KEPT_FOR: Final = timedelta(days=2)
@@ -88,29 +90,58 @@ class LostWrites:
         }
         await self._store.create(_key(resource_id, correlation_id), record, _label(record))
 
-    async def waiting(self, now: datetime) -> list[LostRecord]:
-        """The writes that the log is to be asked about. Records that have served their time are deleted."""
-        found = []
-        async for entry in self._store.entries(PREFIX):
-            state, _, written = entry.label.partition("|")
-            moment = parse_time(written)
-            if state == LookUp.DONE and moment is not None and now - moment < KEPT_FOR:
-                continue
-            stored = await self._store.read(entry.key)
-            if stored is None:
-                continue
-            record = LostRecord.of(stored)
-            if record is None or stored.record.get("state") == LookUp.DONE:
-                await self._store.delete(stored.key, stored.etag)
-            else:
+    async def waiting(self, now: datetime, most: int) -> list[LostRecord]:
+        """Writes that the log is to be asked about, ``most`` of them, going on where the last call has stopped.
+
+        Records that have served their time are deleted.
+        """
+        keys = [entry.key async for entry in self._store.entries(PREFIX) if not _is_kept(entry, now)]
+        stopped = await self._store.read(_CURSOR)
+        first = str(stopped.record.get("next") or "") if stopped is not None else ""
+        turn = [key for key in keys if key >= first] + [key for key in keys if key < first]
+        found: list[LostRecord] = []
+        upcoming = ""
+        for key in turn:
+            if len(found) == most:
+                upcoming = key
+                break
+            record = await self._waiting(key)
+            if record is not None:
                 found.append(record)
+        if upcoming != first:
+            await self._stop_before(upcoming, stopped)
         return found
+
+    async def _waiting(self, key: str) -> LostRecord | None:
+        """The record if the log is still to be asked; one that is done, or makes no sense, is deleted."""
+        stored = await self._store.read(key)
+        if stored is None:
+            return None
+        record = LostRecord.of(stored)
+        if record is None or stored.record.get("state") == LookUp.DONE:
+            await self._store.delete(stored.key, stored.etag)
+            return None
+        return record
+
+    async def _stop_before(self, key: str, stopped: Stored | None) -> None:
+        """Losing this to another sweep does no harm: the writes that it has asked about are asked about again."""
+        if stopped is None:
+            await self._store.create(_CURSOR, {"next": key})
+        else:
+            await self._store.replace(_CURSOR, {"next": key}, stopped.etag)
 
     async def finish(self, record: LostRecord, rule_id: str) -> None:
         """Notes that the log has told, or is asked no more; ``rule_id`` is the root cause that stands."""
         done: dict[str, Any] = {**record.stored.record, "state": str(LookUp.DONE), "rootCause": rule_id}
         # Lost only to another sweep that has found the same.
         await self._store.replace(record.stored.key, done, record.stored.etag, _label(done))
+
+
+def _is_kept(entry: Entry, now: datetime) -> bool:
+    """Whether a write is done with, and its record has not served its time."""
+    state, _, written = entry.label.partition("|")
+    moment = parse_time(written)
+    return state == LookUp.DONE and moment is not None and now - moment < KEPT_FOR
 
 
 def _key(resource_id: str, correlation_id: str) -> str:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from localcloud.run_helpers import WriteRejectedError
 from localcloud.service import Origin, Reset, Status
+from shared import sweep_lost_writes as sweep_lost_writes_module
 from shared.findings.builder import Occasion, TriggeredBy
 from shared.rejected_writes import pipeline_named
 from shared.resource_ids import parse_resource_id
@@ -377,3 +378,20 @@ async def test_other_writes_of_pipelines_write_nothing(corridor: Corridor, chang
     assert not (await corridor.run_event(event)).findings
     assert not corridor.rows
     assert not await corridor.state(PREFIX)
+
+
+async def test_each_write_has_its_turn_at_the_log(corridor: Corridor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweep_lost_writes_module, "MOST_AT_A_TIME", 2)
+    forbid(corridor)
+    for number in range(5):
+        await corridor.run_event(await rejected(corridor, f"rejected{number}"))
+    forms = {key: record["writtenAt"] for key, record in (await corridor.state(PREFIX)).items()}
+    assert len(forms) == 5
+    corridor.break_down("arm", Status(503), "eventtypes")
+    asked = [len(await look(corridor)) for _ in range(3)]
+    assert asked == [2, 2, 2], "each of them tried"
+    records = corridor.monitor.rejected_writes.records
+    seen = [{record.stored.key for record in await records.waiting(datetime.now(UTC), 2)} for _ in range(5)]
+    assert set().union(*seen[:3]) == set(forms)
+    assert set().union(*seen[2:]) == set(forms)
+    assert {key for keys in seen for key in keys} == set(forms)
