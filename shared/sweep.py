@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
+from shared.addresses import ContainerAddress, read_container_address
 from shared.errors import AlreadyInProgress, Gone, MonitorError, NotStored, ServiceError
 from shared.evidence.pieces import Missing, Unavailable
 from shared.findings.builder import Occasion, TriggeredBy
@@ -242,12 +243,18 @@ class Sweep:
                 registry_id, direction, after=self._report.started
             )
             if isinstance(found, tuple):
-                self._pipelines += found
+                self._learn_pipelines(found)
                 listed += 1
             else:
                 await self._cannot_list_pipelines(found, registry_id, occasion)
         if listed == len(Direction):
             self._facts.unlisted_pipelines.discard(registry_id)
+
+    def _learn_pipelines(self, listed: tuple[Pipeline, ...]) -> None:
+        self._pipelines += listed
+        self._facts.listed_pipelines |= {pipeline.id for pipeline in listed}
+        places = (read_container_address(pipeline.container_uri, self._monitor.settings.cloud) for pipeline in listed)
+        self._facts.accounts |= {place.account for place in places if isinstance(place, ContainerAddress)}
 
     async def _cannot_list_pipelines(self, found: Missing | Unavailable, registry_id: str, occasion: Occasion) -> None:
         """The registry's runs were read a moment ago, so that its pipelines are not there is no answer either."""
@@ -286,8 +293,9 @@ class Sweep:
     async def _reach(self, _occasion: Occasion) -> None:
         await sweep_reach(self._monitor, self._facts, self._report.started)
 
-    async def _conditions(self, _occasion: Occasion) -> None:
-        conditions = ConditionSweep(self._monitor, self._facts, self._report.started)
+    async def _conditions(self, occasion: Occasion) -> None:
+        watches_all = occasion.triggered_by is not TriggeredBy.CLI
+        conditions = ConditionSweep(self._monitor, self._facts, self._report.started, watches_all=watches_all)
         try:
             await conditions.sweep()
         finally:

@@ -1,7 +1,7 @@
 """What becomes of open conditions: resolved, told at last, or heard of again after a mute.
 
-Everything that a condition's end rests on was learnt by the sweep before (:mod:`shared.sweep_facts`), so this
-reads a record only to change it.
+What a condition's end rests on was learnt by the sweep before (:mod:`shared.sweep_facts`). Only where what it is about
+seems to be gone, or where nothing else looks at its blob, that is asked for (:mod:`shared.sweep_targets`).
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from shared.sinks.state_store import Stored
 from shared.sweep_facts import SweepFacts
 from shared.sweep_reach import CANNOT_CHECK, is_about_artifacts
 from shared.sweep_runs import STUCK
+from shared.sweep_targets import Targets
 from shared.times import is_since_write, iso, parse_time
 
 # In one sweep; what is left is done by the next, as what was done is gone from the list.
@@ -39,7 +40,8 @@ _AT_MOST: Final = 1_000
 class ConditionSweep:
     """Goes through all open conditions once."""
 
-    def __init__(self, monitor: Monitor, facts: SweepFacts, now: datetime) -> None:
+    def __init__(self, monitor: Monitor, facts: SweepFacts, now: datetime, *, watches_all: bool = True) -> None:
+        self._targets = Targets(monitor, facts, now, watches_all=watches_all)
         self._monitor = monitor
         self._facts = facts
         self._now = now
@@ -52,14 +54,17 @@ class ConditionSweep:
         conditions = self._monitor.conditions
         gone: list[tuple[Stored, Row]] = []
         tell: list[Stored] = []
-        for condition in await conditions.everything():
+        for condition in await self._targets.in_turn(await conditions.everything()):
             due = self._is_due(condition)
-            if not due and not self._may_be_gone(condition):
+            key = condition.finding_key
+            if not due and key in self._facts.unhealthy:
                 continue
             stored = await conditions.read(condition)
             if stored is None:
                 continue
-            why = resolved_because(stored.record, condition.finding_key, self._facts, self._now)
+            why = resolved_because(stored.record, key, self._facts, self._now)
+            if not why and key not in self._facts.unhealthy:
+                why = await self._targets.why_over(stored.record, key)
             if why:
                 gone += [(known, resolved_row(known.record, self._now, why)) for known in await self._told(stored)]
             elif due and condition.telling is Telling.MUTED:
@@ -85,17 +90,6 @@ class ConditionSweep:
                 return lifted or condition.muted_until is None or condition.muted_until <= self._now
             case _:
                 return False
-
-    def _may_be_gone(self, condition: Condition) -> bool:
-        facts = self._facts
-        key = condition.finding_key
-        if key in facts.unhealthy:
-            return False
-        rule = CATALOGUE.get(condition.rule_id)
-        something = bool(facts.last_success or facts.gone_blobs or facts.succeeded_runs or facts.renewed_secrets)
-        if rule is None or rule.subject is Subject.MONITOR:
-            return bool(facts.looked_pipelines or facts.swept_registries)
-        return key in facts.healthy or something
 
     async def _unmuted(self, stored: Stored) -> list[Stored]:
         """The mute has ended or is lifted: the finding is written once more, open, and told if it is to be told."""
@@ -200,9 +194,20 @@ def _path_is_open(row: Row, key: str, facts: SweepFacts) -> str:
         return "a later look at the run was not kept from it"
     if is_about_artifacts(row):
         return ""
-    pipeline = str(row.get("PipelineId") or "")
-    looked = pipeline in facts.looked_pipelines if pipeline else row.get("RegistryId") in facts.swept_registries
+    pipeline, registry = str(row.get("PipelineId") or ""), row.get("RegistryId")
+    if pipeline:
+        looked = pipeline in facts.looked_pipelines
+    elif registry:
+        looked = registry in facts.swept_registries
+    else:
+        looked = _is_about_a_list(row) and facts.knows_all_pipelines
     return "a later look was not kept from it" if looked else ""
+
+
+def _is_about_a_list(row: Row) -> bool:
+    """Whether a blob came while pipelines could not be listed; then the target is a registry or a subscription."""
+    evidence = row.get("Evidence")
+    return isinstance(evidence, Mapping) and str(evidence.get("target")).startswith("/subscriptions/")
 
 
 def _blob_is_settled(row: Row, facts: SweepFacts) -> str:

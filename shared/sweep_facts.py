@@ -34,7 +34,8 @@ class SweepFacts:
     ``renewed_secrets`` are pipelines whose secret ends late enough, of whose token nothing else is known.
     ``unlisted_runs`` are registries whose runs could not be listed, and why; ``gone_registries`` are those that are
     not there. ``monitored_registries`` is ``None`` while they are not known, ``unlisted_pipelines`` those whose
-    pipelines are not. ``unlisted_marks`` are old marks of runs that no list names any more, ``failed_runs`` the
+    pipelines are not, ``listed_pipelines`` the ids that were listed, and ``accounts`` the storage accounts that those
+    pipelines use. ``unlisted_marks`` are old marks of runs that no list names any more, ``failed_runs`` the
     pipelines of runs that failed.
     """
 
@@ -52,6 +53,8 @@ class SweepFacts:
     gone_registries: set[str] = field(default_factory=set)
     monitored_registries: tuple[str, ...] | None = None
     unlisted_pipelines: set[str] = field(default_factory=set)
+    listed_pipelines: set[str] = field(default_factory=set)
+    accounts: set[str] = field(default_factory=set)
     unlisted_marks: list[Entry] = field(default_factory=list)
     oldest_expectation: datetime | None = None
 

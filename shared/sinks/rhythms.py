@@ -16,7 +16,7 @@ from shared.times import iso, parse_time
 
 PREFIX: Final = "rhythms/"
 # What has a rhythm.
-KINDS: Final = ("pipelines", "containers", "blobs", "reach", "stuck", "standing")
+KINDS: Final = ("pipelines", "containers", "blobs", "reach", "stuck", "standing", "targets")
 
 
 def rhythm_prefix(kind: str) -> str:
