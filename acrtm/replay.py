@@ -34,7 +34,7 @@ from shared.recorder import Recorded
 from shared.redaction import redact
 from shared.runtime import make_monitor
 from shared.settings import Settings, read_settings
-from shared.sinks.run_marks import MarkState, RunMark, run_key
+from shared.sinks.run_marks import RunMark, run_key
 
 # A function instance handles more at once; this one shares the state store with the app.
 _AT_ONCE: Final = 8
@@ -163,4 +163,4 @@ async def _is_done(monitor: Monitor, read: RunWritten) -> bool:
     """Whether the run was diagnosed, as far as it could be; one without a record was never there, told once as well."""
     stored: Any = await monitor.state.read(run_key(str(read.run_id), str(read.run_id.parent)))
     mark = RunMark.of(stored) if stored is not None else None
-    return mark is None or mark.is_done or mark.state is MarkState.OPEN
+    return mark is None or mark.is_done or mark.is_left_open
