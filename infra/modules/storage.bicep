@@ -69,7 +69,7 @@ resource account 'Microsoft.Storage/storageAccounts@2023-05-01' = {
     supportsHttpsTrafficOnly: true
     publicNetworkAccess: publicAccess ? 'Enabled' : 'Disabled'
     networkAcls: {
-      // Event Grid writes its dead letters as a trusted service.
+      // Event Grid writes dead letters, and events into the queue, as a trusted service.
       bypass: 'AzureServices'
       defaultAction: publicAccess ? 'Allow' : 'Deny'
     }
