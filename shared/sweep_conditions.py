@@ -30,7 +30,7 @@ from shared.sinks.state_store import Stored
 from shared.sweep_facts import SweepFacts
 from shared.sweep_reach import CANNOT_CHECK, is_about_artifacts
 from shared.sweep_runs import STUCK
-from shared.sweep_targets import Targets
+from shared.sweep_targets import Targets, is_kept_from_blob
 from shared.times import is_since_write, iso, parse_time
 
 # In one sweep; what is left is done by the next, as what was done is gone from the list.
@@ -192,7 +192,7 @@ def _path_is_open(row: Row, key: str, facts: SweepFacts) -> str:
     """What the monitor could not check is gone when a whole look does not run into it any more."""
     if key in facts.healthy:
         return "a later look at the run was not kept from it"
-    if is_about_artifacts(row):
+    if is_about_artifacts(row) or is_kept_from_blob(row):
         return ""
     pipeline, registry = str(row.get("PipelineId") or ""), row.get("RegistryId")
     if pipeline:

@@ -85,7 +85,7 @@ class Targets:
         if rule is None or rule.subject is not Subject.BLOB:
             if registry_id and _ends_with_its_pipeline(row) and await self._pipeline_is_gone(row, registry_id):
                 return "the pipeline is gone"
-            if not _is_kept_from_blob(row):
+            if not is_kept_from_blob(row):
                 return ""
         return await self._of_blob(row, rule, key)
 
@@ -210,9 +210,11 @@ def _ends_with_its_pipeline(row: Row) -> bool:
     return row.get("RuleId") != _PIPELINE_MISSING and not rejected
 
 
-def _is_kept_from_blob(row: Row) -> bool:
-    """Whether a row says that a blob could not be read which no pipeline's look would come across."""
+def is_kept_from_blob(row: Row) -> bool:
+    """Whether a row says that one blob could not be read, which no look at a pipeline would come across."""
     evidence = row.get("Evidence")
     target = evidence.get("target") if isinstance(evidence, Mapping) else None
-    place = f"{row.get('StorageAccount')}/{row.get('ContainerName')}/{row.get('BlobName')}"
-    return not row.get("PipelineId") and target == place
+    return (
+        bool(row.get("BlobName"))
+        and target == f"{row.get('StorageAccount')}/{row.get('ContainerName')}/{row.get('BlobName')}"
+    )

@@ -283,3 +283,22 @@ async def test_the_list_of_pipelines_that_a_blob_had_to_do_without_is_back(corri
     corridor.heal()
     await corridor.sweep(await corridor.another())
     assert await open_rules(corridor) == []
+
+
+async def test_a_blob_that_could_not_be_read_is_tried_and_no_look_at_its_pipeline_says_that_it_can(
+    corridor: Corridor,
+) -> None:
+    corridor.break_down("storage", Status(403), "/failing.tar")
+    corridor.cloud.world.close_firewall(corridor.scenario.export_account)
+    corridor.cloud.world.allow_monitor(corridor.scenario.export_account)
+    await corridor.run_event(await corridor.export("failing"))
+    [missing] = rows_of(corridor, "ACRT901")
+    assert missing["Evidence"]["target"] == "contosoexport/transfer/failing.tar"
+    for _ in range(2):
+        await forget_rhythms(corridor)
+        await corridor.sweep()
+        assert "ACRT901" in await open_rules(corridor)
+    corridor.heal()
+    await forget_rhythms(corridor)
+    await corridor.sweep()
+    assert "ACRT901" not in await open_rules(corridor)
