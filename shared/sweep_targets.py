@@ -20,7 +20,13 @@ from shared.evidence.pieces import Missing
 from shared.findings.builder import FindingBuilder, Occasion, TriggeredBy
 from shared.findings.finding import Row
 from shared.monitor import Monitor
-from shared.resource_ids import parse_resource_id
+from shared.resource_ids import (
+    REGISTRY_PROVIDER,
+    ResourceId,
+    parse_pipeline_id,
+    parse_registry_id,
+    parse_resource_id,
+)
 from shared.rules.catalogue import CATALOGUE
 from shared.rules.model import Rule, Subject
 from shared.sinks.conditions import Condition, last_failed, row_of
@@ -59,7 +65,7 @@ class Targets:
         self._rhythms = Rhythms(monitor.state, "targets")
         self._reads = 0
         self._until = 0.0
-        self._gone: dict[str, bool] = {}
+        self._gone: dict[ResourceId, bool] = {}
         self._silent: set[str] = set()
 
     async def in_turn(self, conditions: Iterable[Condition]) -> list[Condition]:
@@ -95,29 +101,33 @@ class Targets:
         monitored = self._facts.monitored_registries
         if monitored is None or (registry_id in monitored and registry_id not in self._facts.gone_registries):
             return False
-        return await self._is_gone(registry_id)
+        return await self._is_gone(parse_registry_id(registry_id))
 
     async def _pipeline_is_gone(self, row: Row, registry_id: str) -> bool:
         facts = self._facts
-        pipeline_id = str(row.get("PipelineId") or "")
+        try:
+            pipeline_id = parse_pipeline_id(str(row.get("PipelineId")))
+        except ValueError:
+            # None is known, or a run names something else as its pipeline.
+            return False
         listed = registry_id in (facts.monitored_registries or ()) and registry_id not in facts.unlisted_pipelines
-        if not pipeline_id or not listed or pipeline_id in facts.listed_pipelines:
+        if not listed or str(pipeline_id.parent) != registry_id or str(pipeline_id) in facts.listed_pipelines:
             return False
         return await self._is_gone(pipeline_id)
 
-    async def _is_gone(self, resource_id: str) -> bool:
+    async def _is_gone(self, resource: ResourceId) -> bool:
         """Whether ARM says of the resource itself that it is not there."""
-        if resource_id not in self._gone:
+        if resource not in self._gone:
             if not self._may_read("ARM"):
                 return False
-            self._gone[resource_id] = await self._is_not_there(resource_id)
-        return self._gone[resource_id]
+            self._gone[resource] = await self._is_not_there(resource)
+        return self._gone[resource]
 
-    async def _is_not_there(self, resource_id: str) -> bool:
+    async def _is_not_there(self, resource: ResourceId) -> bool:
         registries = self._monitor.azure.registries
-        is_registry = len(parse_resource_id(resource_id).types) == 1
+        is_registry = resource.resource_type == f"{REGISTRY_PROVIDER}/registries"
         try:
-            await (registries.registry(resource_id) if is_registry else registries.pipeline(resource_id))
+            await (registries.registry(str(resource)) if is_registry else registries.pipeline(str(resource)))
         except Gone as gone:
             return not is_registry or gone.code.lower() in _NOT_THERE
         except ServiceError as error:

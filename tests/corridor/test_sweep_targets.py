@@ -12,6 +12,7 @@ from localcloud.scenario import CONTAINER
 from localcloud.service import FaultAction, Hang, MalformedJson, Status
 from shared import sweep_targets
 from shared.findings.builder import TriggeredBy
+from shared.sinks.conditions import label as condition_label
 from shared.sweep import Sweep
 from tests.corridor.conftest import Corridor, Raw, answers_within
 from tests.corridor.time_travel import conditions_opened, forget_rhythms, reads, rows_of, told
@@ -103,6 +104,24 @@ async def test_a_rejected_pipeline_is_not_over_because_it_was_never_there(corrid
     await corridor.sweep()
     assert not [row for row in corridor.rows if row["Evidence"].get("resolvedBecause") == "the pipeline is gone"]
     assert await open_rules(corridor) != []
+
+
+@pytest.mark.parametrize("named", ["", "no id", "/subscriptions/../exportPipelines/else", "{registry}else{rest}"])
+async def test_what_is_no_pipeline_of_the_registry_is_not_asked_for(corridor: Corridor, named: str) -> None:
+    await vault_closed(corridor)
+    delete_pipeline(corridor)
+    state = corridor.monitor.state
+    [key] = await corridor.state("conditions/")
+    stored = await state.read(key)
+    assert stored is not None
+    named = named.format(registry=corridor.scenario.source.id, rest="/exportPipelines/exportpipe")
+    record = {**stored.record, "row": {**stored.record["row"], "PipelineId": named}}
+    await state.replace(key, record, stored.etag, condition_label(record))
+    before = len(reads(corridor))
+    report = await corridor.sweep()
+    assert (report.finished, report.problems) == (True, [])
+    assert not [path for path in reads(corridor)[before:] if "else" in path or path.endswith("/exportpipe")]
+    assert await open_rules(corridor) == ["ACRT201"]
 
 
 @pytest.mark.parametrize("name", NO_ANSWERS)
