@@ -57,7 +57,7 @@ class ConditionSweep:
         for condition in await self._targets.in_turn(await conditions.everything()):
             due = self._is_due(condition)
             key = condition.finding_key
-            if not due and key in self._facts.unhealthy:
+            if not due and not self._may_be_gone(condition):
                 continue
             stored = await conditions.read(condition)
             if stored is None:
@@ -90,6 +90,17 @@ class ConditionSweep:
                 return lifted or condition.muted_until is None or condition.muted_until <= self._now
             case _:
                 return False
+
+    def _may_be_gone(self, condition: Condition) -> bool:
+        facts = self._facts
+        key = condition.finding_key
+        if key in facts.unhealthy:
+            return False
+        rule = CATALOGUE.get(condition.rule_id)
+        something = bool(facts.last_success or facts.gone_blobs or facts.succeeded_runs or facts.renewed_secrets)
+        if rule is None or rule.subject is Subject.MONITOR:
+            something = bool(facts.looked_pipelines or facts.swept_registries)
+        return key in facts.healthy or something or self._targets.may_be_over(condition)
 
     async def _unmuted(self, stored: Stored) -> list[Stored]:
         """The mute has ended or is lifted: the finding is written once more, open, and told if it is to be told."""

@@ -29,7 +29,7 @@ from shared.resource_ids import (
 )
 from shared.rules.catalogue import CATALOGUE
 from shared.rules.model import Rule, Subject
-from shared.sinks.conditions import Condition, last_failed, row_of
+from shared.sinks.conditions import Condition, last_failed, row_of, short
 from shared.sinks.expectations import expectation_key
 from shared.sinks.rhythms import Rhythms
 from shared.sweep_facts import SweepFacts
@@ -65,6 +65,9 @@ class Targets:
         self._rhythms = Rhythms(monitor.state, "targets")
         self._reads = 0
         self._until = 0.0
+        self._there: set[str] = set()
+        self._listed: set[str] = set()
+        self._pipelines: set[str] = set()
         self._gone: dict[ResourceId, bool] = {}
         self._silent: set[str] = set()
 
@@ -73,8 +76,29 @@ class Targets:
         waiting = list(conditions)
         if waiting:
             await self._rhythms.load()
+        facts = self._facts
+        there = set(facts.monitored_registries or ()) - facts.gone_registries
+        self._there = {short(registry) for registry in there}
+        self._listed = {short(registry) for registry in there - facts.unlisted_pipelines}
+        self._pipelines = {short(pipeline) for pipeline in facts.listed_pipelines}
         self._until = time.monotonic() + SECONDS
         return sorted(waiting, key=lambda condition: self._rhythms.last(condition.finding_key) or _NEVER)
+
+    def may_be_over(self, condition: Condition) -> bool:
+        """Whether its record is worth reading, as far as the listing tells."""
+        rule = CATALOGUE.get(condition.rule_id)
+        if rule is None or rule.subject in {Subject.BLOB, Subject.MONITOR}:
+            return self._rhythms.is_due(condition.finding_key, EVERY, self._now) or self._seems_gone(condition)
+        return self._seems_gone(condition)
+
+    def _seems_gone(self, condition: Condition) -> bool:
+        """Whether its registry is not monitored or gone, or its pipeline is not in the list of its registry's."""
+        if self._facts.monitored_registries is None or not condition.registry:
+            return False
+        if condition.registry not in self._there:
+            return True
+        listed = condition.registry in self._listed
+        return listed and bool(condition.pipeline) and condition.pipeline not in self._pipelines
 
     async def why_over(self, record: Mapping[str, Any], key: str) -> str:
         """Why a condition is over although nothing was repaired; empty if it is not known to be."""

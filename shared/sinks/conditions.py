@@ -31,7 +31,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from shared.errors import NotStored
-from shared.findings.finding import Finding, Row, State
+from shared.findings.finding import Finding, Row, State, digest
 from shared.rules.catalogue import CATALOGUE
 from shared.rules.model import Outcome, Subject
 from shared.sinks.alerts import Alert, AlertKind, AlertSink
@@ -77,7 +77,7 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """An open condition as a listing shows it."""
+    """An open condition as a listing shows it; ``registry`` and ``pipeline`` as :func:`short` has them."""
 
     entry: Entry
     telling: Telling
@@ -85,6 +85,8 @@ class Condition:
     opened_at: datetime | None
     muted_until: datetime | None
     muted_by: str
+    registry: str
+    pipeline: str
 
     @property
     def finding_key(self) -> str:
@@ -375,13 +377,22 @@ def telling_of(record: Mapping[str, Any]) -> Telling:
 
 def label(record: Mapping[str, Any]) -> str:
     """What a listing shows of a condition."""
-    return "|".join(str(record.get(name) or "") for name in ("alert", "ruleId", "openedAt", "mutedUntil", "mutedBy"))
+    fields = [str(record.get(name) or "") for name in ("alert", "ruleId", "openedAt", "mutedUntil", "mutedBy")]
+    row = row_of(record)
+    return "|".join([*fields, *(short(str(row.get(name) or "")) for name in ("RegistryId", "PipelineId"))])
+
+
+def short(resource_id: str) -> str:
+    """What a label has room for of a resource id; empty stays empty."""
+    return digest(resource_id.lower())[:12] if resource_id else ""
 
 
 def condition_of(entry: Entry) -> Condition | None:
     """A condition as far as its label tells."""
     parts = entry.label.split("|")
-    if len(parts) != 5:
+    if len(parts) not in {5, 7}:
         return None
+    # Labels were shorter once.
+    parts += [""] * (7 - len(parts))
     telling = telling_of({"alert": parts[0]})
-    return Condition(entry, telling, parts[1], parse_time(parts[2]), parse_time(parts[3]), parts[4])
+    return Condition(entry, telling, parts[1], parse_time(parts[2]), parse_time(parts[3]), *parts[4:])

@@ -22,6 +22,7 @@ from shared.sinks.conditions import (
     label,
     row_of,
 )
+from shared.sinks.state_listing import Entry
 from shared.sinks.state_store import MemoryStateStore, Record, Stored
 from shared.times import iso
 
@@ -104,6 +105,13 @@ async def record_of(store: MemoryStateStore) -> Stored:
     )
     assert shown.finding_key == stored.record["findingKey"]
     return stored
+
+
+def test_a_label_without_registry_and_pipeline_is_read_too() -> None:
+    entry = Entry("conditions/key.json", "published|ACRT201|2026-11-23T10:00:00Z||", datetime.now(UTC), '"1"')
+    shown = condition_of(entry)
+    assert shown is not None
+    assert (shown.finding_key, shown.telling, shown.registry, shown.pipeline) == ("key", Telling.PUBLISHED, "", "")
 
 
 async def test_a_new_condition_is_told_once(conditions: Conditions, store: MemoryStateStore, topic: Topic) -> None:
