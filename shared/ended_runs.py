@@ -66,6 +66,10 @@ class EndedRuns:
             recorded = await self._recorder.write(findings)
             recorded = await self._recorder.take_back(claim.causes, recorded, diagnosis.evidence.now)
             await self._marks.finish(claim, run, open_end=open_end, cause=cause)
+            if earlier is not None and earlier.is_left_open:
+                # It was diagnosed before, so a late write is one that did nothing, whatever this look has added.
+                late = await self._known_already(run, earlier, occasion, written_at)
+                recorded = replace(recorded, findings=recorded.findings + late.findings)
         except BaseException:
             await self._give_back(claim, run)
             raise

@@ -230,6 +230,14 @@ async def test_a_late_write_is_told_of_a_run_that_is_still_open_too(corridor: Co
     assert "ACRT105" in corridor.rules
 
 
+async def test_a_late_write_is_told_that_completes_what_was_left_open(corridor: Corridor) -> None:
+    raw = await half_known(corridor, status=403)
+    later = iso(datetime.now(UTC) + timedelta(minutes=10))
+    await corridor.run_event({**raw, "eventTime": later, "eventType": "Microsoft.Resources.ResourceWriteSuccess"})
+    assert await corridor.run_states() == ["done"]
+    assert "ACRT105" in corridor.rules
+
+
 async def test_a_redelivery_completes_what_was_left_open(corridor: Corridor) -> None:
     raw = await half_known(corridor)
     await corridor.run_event(raw)

@@ -253,8 +253,9 @@ async def test_a_stuck_run_is_said_by_the_sweep(corridor: Corridor) -> None:
 
 
 def later(raw: Raw, by: timedelta) -> Raw:
-    """The same event, written so much later."""
-    return {**raw, "id": f"{raw['id']}-later", "eventTime": iso(datetime.now(UTC) + by)}
+    """The event of a write that ARM took so much later, and that left the run as it is."""
+    taken = {"eventType": "Microsoft.Resources.ResourceWriteSuccess", "eventTime": iso(datetime.now(UTC) + by)}
+    return {**raw, **taken, "id": f"{raw['id']}-later"}
 
 
 @pytest.mark.parametrize("ends", ["failed", "succeeded"])
