@@ -16,7 +16,7 @@ from typing import Any, Final
 from embedded import EmbeddedStore
 from tools.bicep import read
 from tools.kql import check_queries
-from tools.kql.shipped import ALERTS, AZURES_TABLES, FINDINGS, ShippedQuery, shipped
+from tools.kql.shipped import ALERTS, FINDINGS, ShippedQuery, shipped
 from tools.shown_findings import write_shown_findings
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -128,7 +128,7 @@ def _query_line(query: ShippedQuery, counts: Mapping[str, int]) -> str:
 
 
 def _column_lines(queries: Sequence[ShippedQuery]) -> list[str]:
-    checked = check_queries({query.name: query.text for query in queries}, tables=AZURES_TABLES)
+    checked = check_queries({query.name: query.text for query in queries})
     return [f"| {query.name} | {', '.join(f'`{name}`' for name, _ in query.columns)} |" for query in checked]
 
 

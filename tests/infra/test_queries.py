@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from embedded import EmbeddedStore
+from embedded import EmbeddedStore, QueryResult
 from tools.bicep import read
 from tools.kql import CheckedQuery, Function, check_functions, check_queries
 from tools.kql.shipped import FINDINGS, shipped
@@ -118,13 +118,24 @@ def store() -> EmbeddedStore:
     return store
 
 
+@pytest.fixture(scope="module")
+def empty() -> EmbeddedStore:
+    return EmbeddedStore.open(":memory:")
+
+
 @cache
 def checked() -> dict[str, CheckedQuery]:
     return {query.name: query for query in check_queries(QUERIES)}
 
 
+@cache
+def answered(store: EmbeddedStore, name: str) -> QueryResult:
+    """What a store, which nobody writes to any more, says to a query of that name."""
+    return store.query(QUERIES[name], NOW)
+
+
 def answer(store: EmbeddedStore, name: str) -> list[dict[str, Any]]:
-    return store.query(QUERIES[name], NOW).dicts()
+    return answered(store, name).dicts()
 
 
 def columns(rows: list[dict[str, Any]], *names: str) -> list[tuple[Any, ...]]:
@@ -135,13 +146,13 @@ def columns(rows: list[dict[str, Any]], *names: str) -> list[tuple[Any, ...]]:
 def test_both_tools_agree_on_it(store: EmbeddedStore, name: str) -> None:
     query = checked()[name]
     assert [str(problem) for problem in query.errors + query.warnings] == []
-    assert store.query(QUERIES[name], NOW).columns == list(query.columns)
+    assert answered(store, name).columns == list(query.columns)
 
 
 @pytest.mark.parametrize("name", QUERIES)
-def test_it_begins_with_its_purpose_and_answers_on_an_empty_table(name: str) -> None:
+def test_it_begins_with_its_purpose_and_answers_on_an_empty_table(empty: EmbeddedStore, name: str) -> None:
     assert QUERIES[name].startswith("// ")
-    assert EmbeddedStore.open(":memory:").query(QUERIES[name], NOW).rows == []
+    assert empty.query(QUERIES[name], NOW).rows == []
 
 
 def test_latest_state(store: EmbeddedStore) -> None:
@@ -296,6 +307,7 @@ def test_it_reads_the_table_once_and_declares_how_far_back(name: str) -> None:
     assert query.purpose.endswith(".")
 
 
+@cache
 def workspace_functions() -> dict[str, Function]:
     made = {}
     for name, listed in functions().items():
@@ -323,7 +335,7 @@ def test_every_query_is_a_function_with_the_files_defaults() -> None:
 def test_the_function_answers_as_the_file_does(store: EmbeddedStore, name: str) -> None:
     function = workspace_functions()[name]
     declared = f"function {function.name}{function.parameters} {{\n{function.body}\n}}"
-    assert store.query(f"{function.name}()", NOW, functions=[declared]).rows == store.query(QUERIES[name], NOW).rows
+    assert store.query(f"{function.name}()", NOW, functions=[declared]).rows == answered(store, name).rows
 
 
 @pytest.mark.parametrize("module", ["queries.bicep", "queries-pack.bicep"])

@@ -14,6 +14,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -102,9 +103,15 @@ def _run(queries: Mapping[str, str], tables: Sequence[Table], functions: Sequenc
         "functions": [asdict(function) for function in functions],
         "queries": [{"name": name, "query": query} for name, query in queries.items()],
     }
+    return json.loads(_answered(node, json.dumps(request)))
+
+
+@lru_cache(maxsize=8)
+def _answered(node: str, request: str) -> str:
+    """The checker's answer as JSON. Kept: starting the parser takes longer than a batch, and a batch is asked again."""
     finished = subprocess.run(
         [node, str(SCRIPT)],
-        input=json.dumps(request),
+        input=request,
         capture_output=True,
         text=True,
         encoding="utf-8",
@@ -115,7 +122,7 @@ def _run(queries: Mapping[str, str], tables: Sequence[Table], functions: Sequenc
         if "Cannot find module" in finished.stderr:
             raise CheckerUnavailableError("@kusto/language-service-next is not installed: run `make .make/node`")
         raise RuntimeError(f"the KQL checker failed: {finished.stderr.strip()}")
-    return json.loads(finished.stdout)
+    return finished.stdout
 
 
 def _checked(answer: Mapping[str, Any]) -> CheckedQuery:
