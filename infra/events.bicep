@@ -102,12 +102,23 @@ module runEvents 'modules/events-registry.bicep' = [
   }
 ]
 
+module accountLocations 'modules/events-account-location.bicep' = [
+  for id in accounts: {
+    name: 'acrtm-account-${uniqueString(id, app.id)}'
+    scope: resourceGroup(split(id, '/')[2], split(id, '/')[4])
+    params: {
+      accountName: split(id, '/')[8]
+    }
+  }
+]
+
 module blobEvents 'modules/events-storage.bicep' = [
   for (id, i) in accounts: {
     name: 'acrtm-blob-events-${uniqueString(id, app.id)}'
     scope: resourceGroup(split(id, '/')[2], split(id, '/')[4])
     params: {
       accountName: split(id, '/')[8]
+      location: accountLocations[i].outputs.location
       containerNames: map(filter(containers, container => startsWith(container, '${id}/')), container => last(split(container, '/')))
       form: settingsOfAccounts[i].?form ?? form
       topicName: settingsOfAccounts[i].?topicName ?? 'acrtm-blobs-${uniqueString(id)}'

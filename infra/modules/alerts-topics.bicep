@@ -29,7 +29,8 @@ var undelivered = [
 ]
 
 module topicAlerts 'metric-alert.bicep' = [for alert in undelivered: {
-  name: '${topicName}-${alert.name}'
+  // A topic's name may have 128 characters, a deployment's 64.
+  name: 'acrtm-${alert.name}-${uniqueString(topicId)}'
   params: {
     tags: tags
     name: '${topicName}-${alert.name}'

@@ -201,7 +201,7 @@ resource findingAlerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [fo
 }]
 
 module rowsDropped 'metric-alert.bicep' = {
-  name: '${prefix}-rows-dropped'
+  name: 'rows-dropped-${uniqueString(prefix)}'
   params: {
     tags: tags
     name: '${prefix}-rows-dropped'
@@ -217,7 +217,7 @@ module rowsDropped 'metric-alert.bicep' = {
 }
 
 module alertsUndelivered 'metric-alert.bicep' = [for metric in ['DroppedEventCount', 'DeadLetteredCount']: if (!empty(alertTopicId)) {
-  name: '${prefix}-alert-topic-${metric}'
+  name: 'alert-topic-${metric}-${uniqueString(prefix)}'
   params: {
     tags: tags
     name: '${prefix}-alert-topic-${metric}'

@@ -4,6 +4,9 @@ targetScope = 'resourceGroup'
 @description('Name of the storage account.')
 param accountName string
 
+@description('Region of the account: its topic has to have the same.')
+param location string
+
 @description('Names of the transfer containers.')
 param containerNames string[]
 
@@ -87,8 +90,7 @@ resource account 'Microsoft.Storage/storageAccounts@2023-05-01' existing = {
 
 resource topic 'Microsoft.EventGrid/systemTopics@2022-06-15' = if (form == 'Own') {
   name: topicName
-  // A topic has the region of its account.
-  location: account.location
+  location: location
   tags: tags
   // System-assigned: no other kind gets through the firewall of a storage account.
   identity: {
