@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
 
 from acrtm.view import files
 from acrtm.view.server import Server
@@ -57,11 +57,14 @@ async def serving(store: EmbeddedStore) -> AsyncIterator[Server]:
 
 @pytest.fixture
 async def opened(browser: Browser) -> AsyncIterator[Opened]:
-    """Opens an address and waits until it is drawn. A complaint of the page, or a request elsewhere, fails the test."""
+    """Opens an address and waits until it is drawn. A complaint of the page, or a request elsewhere, fails the test.
+
+    The browser itself complains when the server refuses what was asked: ``refused`` is the path where that is meant.
+    """
     wrong: list[str] = []
     contexts = []
 
-    async def open_page(address: str, *, width: int = 1280, scheme: str = "light") -> Page:
+    async def open_page(address: str, *, width: int = 1280, scheme: str = "light", refused: str = "") -> Page:
         context = await browser.new_context(
             viewport={"width": width, "height": 900},
             color_scheme="dark" if scheme == "dark" else "light",
@@ -69,7 +72,7 @@ async def opened(browser: Browser) -> AsyncIterator[Opened]:
         contexts.append(context)
         page = await context.new_page()
         page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
-        page.on("console", lambda message: wrong.append(f"console: {message.text}"))
+        page.on("console", lambda message: _listen(message, refused, wrong))
         page.on("request", lambda request: _watch(request.url, wrong))
         await page.goto(address)
         await drawn(page)
@@ -79,6 +82,12 @@ async def opened(browser: Browser) -> AsyncIterator[Opened]:
     for context in contexts:
         await context.close()
     assert wrong == []
+
+
+def _listen(message: ConsoleMessage, refused: str, wrong: list[str]) -> None:
+    meant = refused and message.location["url"].endswith(refused) and "status of 400" in message.text
+    if not meant:
+        wrong.append(f"console: {message.text}")
 
 
 def _watch(url: str, wrong: list[str]) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import product
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import pytest
 from playwright.async_api import Page
@@ -12,6 +11,9 @@ from playwright.async_api import Page
 from acrtm.view.server import Server
 from tests.browser.conftest import Opened, choose_tab, drawn
 
+Scheme = Literal["light", "dark"]
+
+_OTHER: Final[dict[Scheme, Scheme]] = {"light": "dark", "dark": "light"}
 _HERE: Final = Path(__file__).parent
 _GEOMETRY: Final = (_HERE / "geometry.js").read_text(encoding="utf-8")
 
@@ -22,10 +24,21 @@ async def looked_at(page: Page) -> list[Any]:
     return [*await page.evaluate(_GEOMETRY), *await page.evaluate(_CONTRAST)]
 
 
-@pytest.mark.parametrize(("width", "scheme"), list(product((1280, 390), ("light", "dark"))))
-async def test_every_tab(opened: Opened, served: Server, width: int, scheme: str) -> None:
+async def looked_at_in_both_schemes(page: Page, first: Scheme) -> dict[Scheme, list[Any]]:
+    """In the scheme that the page has and, without drawing it anew, in the other one."""
+    found = {first: await looked_at(page)}
+    other = _OTHER[first]
+    await page.emulate_media(color_scheme=other)
+    found[other] = await looked_at(page)
+    await page.emulate_media(color_scheme=first)
+    return found
+
+
+# Each scheme is the one that a page is opened in, and the one that it changes to.
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+async def test_every_tab(opened: Opened, served: Server, width: int, scheme: Scheme) -> None:
     page = await opened(served.address, width=width, scheme=scheme)
-    wrong: dict[str, list[Any]] = {}
+    wrong: dict[str, dict[Scheme, list[Any]]] = {}
     for label in await page.get_by_role("tab").all_inner_texts():
         await choose_tab(page, label)
         rows = page.locator("tr.choosable")
@@ -33,11 +46,12 @@ async def test_every_tab(opened: Opened, served: Server, width: int, scheme: str
             await rows.first.press("Enter")
             await page.locator("tr[aria-selected=true]").first.wait_for()
             await drawn(page)
-        wrong[label] = await looked_at(page)
+        wrong[label] = await looked_at_in_both_schemes(page, scheme)
     await page.get_by_role("button", name="Query").click()
     await page.locator(".CodeMirror").wait_for()
-    wrong["Query"] = await looked_at(page)
-    assert {label: found for label, found in wrong.items() if found} == {}
+    wrong["Query"] = await looked_at_in_both_schemes(page, scheme)
+    assert len(wrong) > 2
+    assert {label: found for label, found in wrong.items() if any(found.values())} == {}
 
 
 async def test_the_checks_of_the_look_can_fail(opened: Opened, served: Server) -> None:

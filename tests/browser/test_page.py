@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from typing import Any
 
-import pytest
+from playwright.async_api import Page
 
 from acrtm.view import files
 from acrtm.view.drawing import Drawing
@@ -28,14 +28,16 @@ def walked(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [found for item in items for found in (item, *walked(item.get("items", [])))]
 
 
-@pytest.mark.parametrize("tab", TABS, ids=lambda link: link.value)
-async def test_every_item_of_every_tab_is_drawn_or_named(
-    opened: Opened, served: Server, shown: EmbeddedStore, tab: Any
-) -> None:
-    with shown.reading() as reader:
-        wanted = Drawing(files.workbook(), reader, utc_now()).draw({tab.parameter: tab.value})
+async def test_every_item_of_every_tab_is_drawn_or_named(opened: Opened, served: Server, shown: EmbeddedStore) -> None:
     page = await opened(served.address)
-    await choose_tab(page, tab.label)
+    for tab in TABS:
+        with shown.reading() as reader:
+            wanted = Drawing(files.workbook(), reader, utc_now()).draw({tab.parameter: tab.value})
+        await choose_tab(page, tab.label)
+        await is_drawn(page, wanted)
+
+
+async def is_drawn(page: Page, wanted: dict[str, Any]) -> None:
     for item in walked(wanted["items"]):
         place = page.locator(f"section[data-name='{item['name']}'][data-kind='{item['kind']}']")
         assert await place.count() == 1, item["name"]
@@ -53,7 +55,7 @@ async def test_every_item_of_every_tab_is_drawn_or_named(
         assert left_out["name"] in footer
 
 
-async def test_a_chart_is_painted(opened: Opened, served: Server) -> None:
+async def test_a_chart_is_painted_and_the_pages_numbers_are_there(opened: Opened, served: Server) -> None:
     page = await opened(served.address)
     canvas = page.locator("section.chart canvas").first
     await canvas.wait_for()
@@ -68,6 +70,8 @@ async def test_a_chart_is_painted(opened: Opened, served: Server) -> None:
         }"""
     )
     assert colours > 3
+    measured = json.loads(await page.evaluate("() => JSON.stringify(View.drawing)"))
+    assert set(measured) == {"page", "server", "queries"}
 
 
 async def test_a_parameter_changes_what_is_shown(opened: Opened, served: Server, shown: EmbeddedStore) -> None:
@@ -86,8 +90,11 @@ async def test_a_parameter_changes_what_is_shown(opened: Opened, served: Server,
     assert await grid.locator("tbody tr").count() < before
 
 
-async def test_a_row_opens_its_evidence_run_and_fix(opened: Opened, served: Server, shown: EmbeddedStore) -> None:
+async def test_a_row_opens_its_evidence_run_and_a_fix_to_copy(
+    opened: Opened, served: Server, shown: EmbeddedStore
+) -> None:
     page = await opened(served.address)
+    await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     row = page.locator("section.grid").first.locator("tbody tr", has_text="ACRT").first
     rule = await row.locator("td[data-label=Rule]").inner_text()
     before = await page.locator("section.item").count()
@@ -99,20 +106,13 @@ async def test_a_row_opens_its_evidence_run_and_fix(opened: Opened, served: Serv
     shown_code = " ".join(await page.locator(".code code").all_inner_texts())
     assert found
     assert any(one["FixCommand"] in shown_code for one in found)
-    # The same row once more closes it.
-    await page.locator("tr[aria-selected=true]").press("Enter")
-    await page.locator("tr[aria-selected=true]").wait_for(state="detached")
-
-
-async def test_a_command_is_copied(opened: Opened, served: Server) -> None:
-    page = await opened(served.address)
-    await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    await page.locator("section.grid").first.locator("tbody tr").first.press("Enter")
     code = page.locator(".code:has(button)").first
-    await code.wait_for()
     await code.get_by_role("button", name="Copy").click()
     await code.get_by_role("button", name="Copied").wait_for()
     assert await page.evaluate("() => navigator.clipboard.readText()") == await code.locator("code").inner_text()
+    # The same row once more closes it.
+    await page.locator("tr[aria-selected=true]").press("Enter")
+    await page.locator("tr[aria-selected=true]").wait_for(state="detached")
 
 
 async def test_sorting_and_filter(opened: Opened, served: Server) -> None:
@@ -149,9 +149,3 @@ async def test_the_choice_is_in_the_address(opened: Opened, served: Server) -> N
     await choose_tab(page, TABS[1].label)
     again = await opened(page.url)
     assert await again.locator("[role=tab][aria-selected=true]").inner_text() == TABS[1].label
-
-
-async def test_first_numbers_of_the_page_are_there(opened: Opened, served: Server) -> None:
-    page = await opened(served.address)
-    measured = json.loads(await page.evaluate("() => JSON.stringify(View.drawing)"))
-    assert set(measured) == {"page", "server", "queries"}

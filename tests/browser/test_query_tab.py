@@ -9,34 +9,35 @@ from acrtm.view.server import Server
 from tests.browser.conftest import Opened
 
 
-async def at_the_editor(opened: Opened, served: Server) -> Page:
-    page = await opened(served.address)
+async def at_the_editor(opened: Opened, served: Server, refused: str = "") -> Page:
+    page = await opened(served.address, refused=refused)
     await page.get_by_role("button", name="Query").click()
     await page.locator(".CodeMirror").click()
     await page.keyboard.press("Control+A")
     return page
 
 
-async def test_completion_knows_the_columns(opened: Opened, served: Server) -> None:
+async def test_completion_knows_the_columns_and_a_mistake_is_marked_where_it_stands(
+    opened: Opened, served: Server
+) -> None:
     page = await at_the_editor(opened, served)
     await page.keyboard.insert_text("AcrTransferFindings_CL | where ")
     await page.keyboard.type("FixC")
     await page.locator(".CodeMirror-hint", has_text="FixCommand").wait_for()
     await page.keyboard.press("Enter")
     assert "where FixCommand" in await page.locator(".CodeMirror-code").inner_text()
-
-
-async def test_a_mistake_is_marked_where_it_stands(opened: Opened, served: Server) -> None:
-    page = await at_the_editor(opened, served)
+    await page.keyboard.press("Control+A")
     await page.keyboard.insert_text("AcrTransferFindings_CL\n| where Sevrity == 'High'")
-    problem = page.locator(".problems li")
+    problem = page.locator(".problems li", has_text="Sevrity")
     await problem.first.wait_for()
     assert "Line 2, column 9" in await problem.first.inner_text()
     assert await page.locator(".CodeMirror .wrong").first.inner_text() == "Sevrity"
 
 
-async def test_a_query_is_answered_and_a_wrong_one_explained(opened: Opened, served: Server) -> None:
-    page = await at_the_editor(opened, served)
+async def test_a_query_is_answered_a_wrong_one_explained_and_a_shipped_one_clicked(
+    opened: Opened, served: Server
+) -> None:
+    page = await at_the_editor(opened, served, refused="/api/query")
     await page.keyboard.insert_text("AcrTransferFindings_CL | summarize Rows = count() by RuleId | order by RuleId asc")
     await page.keyboard.press("Control+Enter")
     rows = page.locator(".result tbody tr")
@@ -47,10 +48,11 @@ async def test_a_query_is_answered_and_a_wrong_one_explained(opened: Opened, ser
     await page.keyboard.insert_text("NoSuchTable | take 1")
     await page.get_by_role("button", name="Run", exact=True).click()
     await page.locator(".result .problem", has_text="NoSuchTable").wait_for()
+    await is_shipped(page)
 
 
-async def test_the_shipped_queries_stand_beside_it(opened: Opened, served: Server) -> None:
-    page = await at_the_editor(opened, served)
+async def is_shipped(page: Page) -> None:
+    """The shipped queries stand beside the editor, and one that is clicked is answered."""
     names = await page.locator(".shipped button").all_inner_texts()
     assert names == [query.name for query in files.shipped_queries()]
     await page.locator(".shipped button", has_text="open-findings").click()
