@@ -249,6 +249,10 @@ class StoreReader:
         self._limit(between)
         return answer(self._connection, kql, now=now, schema=self._schema, functions=functions)
 
+    def interrupt(self) -> None:
+        """End what is being asked, from any thread: it raises QueryError. Nothing happens if nothing is asked."""
+        self._connection.interrupt()
+
     def newest(self) -> datetime | None:
         """See `EmbeddedStore.newest`."""
         self._limit(None)

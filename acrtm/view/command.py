@@ -22,6 +22,8 @@ def view(*, output: str, port: int, browser: bool) -> int:
     """``acrtm view``. With ``output``, writes a file instead of serving."""
     with answering(DEFAULT_FORMAT):
         workbook = files.workbook()
+        # Before anything is served: without them the page would stay empty, and only the server's log would say why.
+        files.check_libraries()
         store = EmbeddedStore.open()
         if output:
             _write(Path(output), report(workbook, store))

@@ -49,6 +49,13 @@ def shipped_queries() -> tuple[ShippedQuery, ...]:
     return tuple(ShippedQuery(path.stem, _read(path)) for path in sorted(QUERIES.glob("*.kql")))
 
 
+def check_libraries() -> None:
+    """Raises a :class:`~acrtm.exits.Problem` that names the remedy unless every library is there."""
+    for path in LIBRARIES.values():
+        if not path.is_file():
+            raise _missing(path)
+
+
 def page_file(name: str) -> str:
     """A file of our own page."""
     return _read(PAGE / name)
@@ -63,6 +70,11 @@ def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        where = path.relative_to(CHECKOUT)
-        remedy = "Run it from the checkout, with its Node packages:"
-        raise Problem(f"{where} is not there.", remedy, "npm ci --ignore-scripts") from None
+        raise _missing(path) from None
+
+
+def _missing(path: Path) -> Problem:
+    where = path.relative_to(CHECKOUT) if path.is_relative_to(CHECKOUT) else path
+    return Problem(
+        f"{where} is not there.", "Run it from the checkout, with its Node packages:", "npm ci --ignore-scripts"
+    )

@@ -16,6 +16,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,6 +32,7 @@ from acrtm.view.guard import guard, own_hosts
 from embedded import EmbeddedStore
 from embedded.columns import findings_table
 from embedded.errors import EmbeddedError, QueryError
+from embedded.store import StoreReader
 from embedded.workbook import Workbook
 from shared.evidence.lookups import utc_now
 
@@ -36,6 +40,10 @@ HOST: Final = "127.0.0.1"
 _TYPES: Final = {".js": "text/javascript", ".css": "text/css", ".html": "text/html", ".svg": "image/svg+xml"}
 _LARGEST_BODY: Final = 1_000_000
 _MOST_ROWS: Final = 10_000
+# Nobody can write findings while a query reads them, so one that doesn't end must not keep the demo or a sweep waiting.
+_QUERY_SECONDS: Final = 30.0
+# What is still being answered when the server ends: after this nobody waits for it.
+_ENDING_SECONDS: Final = 2.0
 
 
 class Server:
@@ -45,6 +53,7 @@ class Server:
         self.store = store
         self._workbook = workbook
         self._runner: web.AppRunner | None = None
+        self._asked: set[StoreReader] = set()
         self.port = 0
 
     @property
@@ -62,7 +71,7 @@ class Server:
         app.router.add_get("/api/version", self._version)
         app.router.add_post("/api/draw", self._draw)
         app.router.add_post("/api/query", self._query)
-        self._runner = web.AppRunner(app, access_log=None)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_ENDING_SECONDS)
         await self._runner.setup()
         site = web.TCPSite(self._runner, HOST, port)
         try:
@@ -72,13 +81,19 @@ class Server:
             raise
         self.port = int(self._runner.addresses[0][1])
 
+    @property
+    def queries(self) -> int:
+        """How many queries of the query tab are being answered."""
+        return len(self._asked)
+
     async def warm_up(self) -> None:
         """Draws once for nobody: translating the workbook's queries takes longer than answering them."""
         with contextlib.suppress(EmbeddedError):  # whoever opens the page is told
             await asyncio.to_thread(self._drawn, {"chosen": {}})
 
     async def close(self) -> None:
-        """Stops listening."""
+        """Stops listening, and ends queries that still run: their threads would keep the process from ending."""
+        await asyncio.to_thread(self._end_queries)
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
@@ -112,26 +127,53 @@ class Server:
 
     def _drawn(self, body: object) -> dict[str, Any]:
         chosen = chosen_in(body)
+        # Before the drawing: what is written meanwhile is then seen as a change, and never missed.
+        version = version_of(self.store.path)
         with self.store.reading() as reader:
-            return Drawing(self._workbook, reader, utc_now()).draw(chosen)
+            return Drawing(self._workbook, reader, utc_now()).draw(chosen) | {"version": version}
 
     async def _query(self, request: web.Request) -> web.Response:
         return await self._answered(request, lambda body: self._answer(query_in(body)))
 
     def _answer(self, kql: str) -> dict[str, Any]:
-        result = self.store.query(kql)
+        with self.store.reading() as reader, self._limited(reader):
+            result = reader.query(kql)
         return {
             "columns": [{"name": name, "type": kind} for name, kind in result.columns],
             "rows": [[cell(value) for value in row] for row in result.rows[:_MOST_ROWS]],
             "left": max(0, len(result.rows) - _MOST_ROWS),
         }
 
-    async def _answered(self, request: web.Request, answer: Any) -> web.Response:
-        """What ``answer`` makes of the request's JSON, in a thread; what went wrong is said in words."""
+    def _end_queries(self) -> None:
+        # Again and again: one that is still being translated has nothing yet that could be interrupted.
+        while self._asked:
+            for reader in tuple(self._asked):
+                reader.interrupt()
+            time.sleep(0.02)
+
+    @contextlib.contextmanager
+    def _limited(self, reader: StoreReader) -> Iterator[None]:
+        """Ends what ``reader`` is asked in the block when it takes too long, and when the server ends."""
+        timer = threading.Timer(_QUERY_SECONDS, reader.interrupt)
+        timer.start()
+        self._asked.add(reader)
         try:
-            body = json.loads(await request.text())
+            yield
+        finally:
+            self._asked.discard(reader)
+            timer.cancel()
+            timer.join()
+
+    async def _answered(self, request: web.Request, answer: Callable[[object], dict[str, Any]]) -> web.Response:
+        """What ``answer`` makes of the request's JSON, in a thread; what went wrong is said in words."""
+        sent = await request.read()
+        try:
+            body = json.loads(sent)
+        except (ValueError, RecursionError):
+            return _json({"error": "that is no JSON"}, status=400)
+        try:
             return _json(await asyncio.to_thread(answer, body))
-        except (BadRequest, QueryError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        except (BadRequest, QueryError) as error:
             return _json({"error": str(error)}, status=400)
         except EmbeddedError as error:
             return _json({"error": str(error)}, status=503)

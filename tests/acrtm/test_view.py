@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from acrtm.view import files
 from acrtm.view.asking import BadRequest, chosen_in, query_in
 from acrtm.view.cells import cell
 from acrtm.view.drawing import Drawing
+from acrtm.view.guard import own_hosts
 from acrtm.view.report import report, state_key
 from acrtm.view.server import HOST, Server
 from embedded import EmbeddedStore
@@ -66,6 +69,30 @@ async def test_its_own_names_are_taken(server: Server, browser: aiohttp.ClientSe
         assert answer.status == 200
 
 
+def test_the_port_of_http_needs_no_naming() -> None:
+    assert "127.0.0.1" in own_hosts(80)
+    assert "127.0.0.1" not in own_hosts(8080)
+
+
+@pytest.mark.parametrize(
+    ("site", "mode", "destination", "status"),
+    [
+        ("cross-site", "no-cors", "script", 403),
+        ("same-site", "cors", "empty", 403),
+        ("cross-site", "navigate", "iframe", 403),
+        ("cross-site", "navigate", "document", 200),
+        ("same-origin", "cors", "empty", 200),
+        ("none", "navigate", "document", 200),
+    ],
+)
+async def test_pages_of_other_origins_keep_nobody_busy(
+    server: Server, browser: aiohttp.ClientSession, site: str, mode: str, destination: str, status: int
+) -> None:
+    headers = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": mode, "Sec-Fetch-Dest": destination}
+    async with browser.get(f"{server.address}libraries/echarts.js", headers=headers) as answer:
+        assert answer.status == status
+
+
 async def test_the_policy_allows_nothing_from_elsewhere(server: Server, browser: aiohttp.ClientSession) -> None:
     for path in ("", "page/live.js", "libraries/echarts.js", "api/schema", "nothing", "page/nothing"):
         async with browser.get(server.address + path) as answer:
@@ -105,6 +132,9 @@ async def test_a_query_is_answered(server: Server, browser: aiohttp.ClientSessio
     [
         ("query", "{"),
         ("query", "[]"),
+        ("query", "[" * 200_000),
+        ("query", "1" * 5_000),
+        ("query", "\udcff"),
         ("query", '{"kql": 7}'),
         ("query", '{"kql": "Nothing | take 1"}'),
         ("query", '{"kql": ".drop table x"}'),
@@ -119,9 +149,28 @@ async def test_nonsense_gets_an_error_in_words(
     server: Server, browser: aiohttp.ClientSession, path: str, body: str
 ) -> None:
     headers = {"Content-Type": "application/json"}
-    async with browser.post(f"{server.address}api/{path}", data=body, headers=headers) as answer:
+    sent = body.encode("utf-8", "surrogateescape")
+    async with browser.post(f"{server.address}api/{path}", data=sent, headers=headers) as answer:
         assert answer.status == 400
         assert (await answer.json())["error"]
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    while not holds():
+        time.sleep(0.01)
+
+
+async def test_a_query_that_does_not_end_is_ended_with_the_server(
+    server: Server, browser: aiohttp.ClientSession
+) -> None:
+    endless = {"kql": "range One from 1 to 1000000000000 step 1 | summarize count()"}
+    asked = asyncio.create_task(browser.post(f"{server.address}api/query", json=endless))
+    await asyncio.to_thread(wait_until, lambda: server.queries == 1)
+    await server.close()
+    with contextlib.suppress(aiohttp.ClientError):
+        assert (await asked).status == 400
+    # Whoever writes has the file again.
+    assert server.store.append([{"TimeGenerated": datetime.now(UTC).isoformat(), "FindingId": "1"}]) == 1
 
 
 async def test_a_store_that_is_no_database_is_told(tmp_path: Path, browser: aiohttp.ClientSession) -> None:
@@ -214,6 +263,17 @@ def test_a_report_of_something_hostile_can_not_end_its_own_script() -> None:
     text = report(files.workbook(), store)
     assert "</script><script>alert(1)" not in text
     assert "\\u003c/script>" in text
+
+
+@pytest.mark.parametrize("options", [["--no-browser"], ["--output", "report.html"]])
+def test_without_the_libraries_nothing_is_begun(
+    options: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(files.LIBRARIES, "echarts.js", tmp_path / "node_modules" / "echarts.min.js")
+    assert main(["view", *options]) == 1
+    assert "npm ci" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_port_that_is_taken_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
