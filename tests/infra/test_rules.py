@@ -34,6 +34,20 @@ def test_two_versions_of_a_type_are_seen() -> None:
 _ASSIGNMENT = "resource a 'Microsoft.Authorization/roleAssignments@2022-04-01' = {{\n  properties: {{ {why} }}\n}}\n"
 
 
+_OTHER = "resource a 'N.S/as@2020-01-01' existing = {\n  name: 'a'\n}\n"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        f"{_OTHER}resource b 'N.S/bs@2020-01-01' = {{\n  name: guid(a.id)\n  scope: a\n  properties: a.tags\n}}\n",
+        f"{_OTHER}module b 'm.bicep' = {{\n  name: uniqueString(a.id)\n  params: {{ x: a.location }}\n}}\n",
+    ],
+)
+def test_what_is_known_at_the_start_may_stand_anywhere(source: str) -> None:
+    assert list(RULES["late_values"](parse(source))) == []
+
+
 @pytest.mark.parametrize(
     ("rule", "source", "named"),
     [
@@ -63,6 +77,21 @@ _ASSIGNMENT = "resource a 'Microsoft.Authorization/roleAssignments@2022-04-01' =
         ("unexplained_roles", _ASSIGNMENT.format(why="description: ''"), "a"),
         ("missing_files", "var a = loadTextContent('none.kql')\n", "none.kql"),
         ("missing_files", "module a 'none.bicep' = {\n  name: 'a'\n}\n", "none.bicep"),
+        ("late_values", f"{_OTHER}resource b 'N.S/bs@2020-01-01' = {{\n  location: a.location\n}}\n", "a.location"),
+        (
+            "late_values",
+            f"{_OTHER}var c = a.properties.x\nresource b 'N.S/bs@2020-01-01' = {{\n  name: c\n}}\n",
+            "and c is",
+        ),
+        ("late_values", f"{_OTHER}resource b 'N.S/bs@2020-01-01' = if (a.tags.x == 1) {{\n  name: 'b'\n}}\n", "a.tags"),
+        ("late_values", "module a 'm.bicep' = {}\nmodule b 'm.bicep' = {\n  name: a.outputs.b\n}\n", "a.outputs"),
+        (
+            "late_values",
+            "module a 'm.bicep' = [for i in [1]: {}]\nmodule b 'm.bicep' = {\n  name: a[0].outputs.b\n}\n",
+            "b",
+        ),
+        ("long_names", "param a string\nmodule b 'm.bicep' = {\n  name: 'x-${a}'\n}\n", "b"),
+        ("long_names", f"module b 'm.bicep' = {{\n  name: '{'x' * 65}'\n}}\n", "b"),
         ("unguarded_reads", "module a 'm.bicep' = if (b) {}\noutput c string = a.outputs.d\n", "c"),
     ],
 )

@@ -11,6 +11,7 @@ from tools.bicep.evaluate import Evaluator, Unknown
 from tools.bicep.model import (
     BicepFile,
     Call,
+    Condition,
     Declaration,
     Expression,
     Interpolation,
@@ -20,6 +21,7 @@ from tools.bicep.model import (
     Module,
     Name,
     Parameter,
+    Resource,
     Value,
     names_in_key,
     walk,
@@ -259,11 +261,67 @@ def unguarded_reads(file: BicepFile) -> Iterator[str]:
             yield _at(file, output, "reads what may not be deployed")
 
 
+# What is known of a resource or a module before it is deployed.
+_EARLY: Final = {"id", "name", "type", "apiVersion"}
+# Where values of other resources may stand; all else of a resource has to be known when the deployment starts (BCP120).
+_LATE_PLACES: Final = {"properties", "params", "dependsOn"}
+
+
+def late_values(file: BicepFile) -> Iterator[str]:
+    """Names, regions, conditions and the like that rest on what only a running deployment knows."""
+    late: set[str] = set()
+    # A variable may only be used where its value may, whichever of two variables is declared first.
+    for _ in file.variables:
+        late |= {v.name for v in file.variables.values() if any(_is_late(file, part, late) for part in walk(v.value))}
+    deployed: list[Resource | Module] = [*file.resources.values(), *file.modules.values()]
+    for item in deployed:
+        for value in _needed_at_start(item):
+            for part in walk(value):
+                if _is_late(file, part, late) and isinstance(part, Expression):
+                    yield _at(file, item, f"has to be known at the start, and {part.text} is not")
+
+
+def _needed_at_start(item: Resource | Module) -> Iterator[Value]:
+    inner = item.value
+    while isinstance(inner, Loop | Condition):
+        yield inner.source if isinstance(inner, Loop) else inner.condition
+        inner = inner.body
+    yield from (value for key, value in item.body.items() if key not in _LATE_PLACES)
+
+
+def _is_late(file: BicepFile, value: Value, late: set[str]) -> bool:
+    if isinstance(value, Name):
+        return value.name in late
+    if not isinstance(value, Member) or value.name in _EARLY or not isinstance(value.name, str):
+        return False
+    return not value.text.endswith(f"::{value.name}") and _is_deployed(file, value.of)
+
+
+def _is_deployed(file: BicepFile, value: Value) -> bool:
+    """Whether it is a resource or a module itself: by name, nested in another (``::``), or one of a loop (``[i]``)."""
+    if isinstance(value, Name):
+        return value.name in file.resources or value.name in file.modules
+    if not isinstance(value, Member):
+        return False
+    return (not isinstance(value.name, str) or value.text.endswith(f"::{value.name}")) and _is_deployed(file, value.of)
+
+
+def long_names(file: BicepFile) -> Iterator[str]:
+    """Modules whose deployment may get a name of more than 64 characters, since a parameter stands in it as it is."""
+    for module in file.modules.values():
+        name = module.body.get("name")
+        pieces = name.pieces if isinstance(name, Interpolation) else (name,)
+        if any(isinstance(piece, Name) and piece.name in file.parameters for piece in pieces):
+            yield _at(file, module, f"is named by a parameter of any length: {getattr(name, 'text', name)}")
+        elif sum(len(piece) for piece in pieces if isinstance(piece, str)) > 64:
+            yield _at(file, module, "has a name of over 64 characters")
+
+
 def _at(file: BicepFile, item: Declaration, what: str) -> str:
     return f"{file.path}:{item.line}: {item.name} {what}"
 
 
 PER_FILE: Final = (
     undocumented, unused, undeclared, preview_versions, secrets, built_hosts, written_ids, unexplained_roles,
-    missing_files, misfits, unguarded_reads,
+    missing_files, misfits, unguarded_reads, late_values, long_names,
 )  # fmt: skip
