@@ -27,17 +27,22 @@ from shared.settings import SasInspection
 ASSIGNED: Final = "Roles of the app"
 _TRANSFER: Final = "Microsoft.ContainerRegistry/registries"
 _BLOBS: Final = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs"
+_MESSAGES: Final = "Microsoft.Storage/storageAccounts/queueServices/queues/messages"
 _ROLES: Final = "Microsoft.Authorization/roleAssignments/read"
 
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """Actions that are needed at a scope, and the built-in role that grants them. ``data`` tells data actions."""
+    """Actions that are needed at a scope, and the built-in role that grants them. ``data`` tells data actions.
+
+    ``presumed`` says why the scope may be another one: then a role that is missing there proves nothing.
+    """
 
     scope: str
     actions: tuple[str, ...]
     role: str
     data: bool = False
+    presumed: str = ""
 
 
 async def examine_assigned(monitor: Monitor, identity: str) -> AsyncIterator[Check]:
@@ -78,9 +83,10 @@ async def _examine(monitor: Monitor, identity: str, need: Need) -> Check:
         f"az role assignment create --assignee-object-id {who} --assignee-principal-type ServicePrincipal "
         f"--role {role} --scope {scope}"
     )
-    return Check(
-        ASSIGNED, name, Ending.WRONG, words, "Grant the role; it can take half an hour to have effect.", command
-    )
+    remedy = "Grant the role; it can take half an hour to have effect."
+    if need.presumed:
+        return Check(ASSIGNED, name, Ending.UNKNOWN, f"{words}, and {need.presumed}", f"If so: {remedy}", command)
+    return Check(ASSIGNED, name, Ending.WRONG, words, remedy, command)
 
 
 def _granted(grants: Sequence[Grant], action: str, *, data: bool) -> bool:
@@ -179,7 +185,16 @@ async def _of_state(monitor: Monitor, registries: Sequence[str]) -> AsyncIterato
         words = f"storage account {account} is not seen in the registry's subscription, so its roles can't be read"
         remedy = "Add its resource id to STORAGE_ACCOUNTS of this command's settings to have them examined."
         yield Check(ASSIGNED, "State container", Ending.UNKNOWN, words, remedy)
+        if monitor.settings.event_queue:
+            yield Check(ASSIGNED, f"Queue {monitor.settings.event_queue}", Ending.UNKNOWN, words, remedy)
         return
     scope = f"{found.id}/blobServices/default/containers/{parts.path.strip('/')}"
     actions = tuple(f"{_BLOBS}/{what}" for what in ("read", "write", "delete"))
     yield Need(scope, actions, "Storage Blob Data Contributor", data=True)
+    if monitor.settings.event_queue:
+        rights = tuple(f"{_MESSAGES}/{what}" for what in ("read", "write", "delete"))
+        presumed = (
+            f"the queue {monitor.settings.event_queue} is taken to lie there, beside the state, as infra/ has it: "
+            "no setting of the monitor names the host's storage account"
+        )
+        yield Need(found.id, rights, "Storage Queue Data Contributor", data=True, presumed=presumed)

@@ -14,7 +14,7 @@ from acrtm.answering import answering
 from acrtm.doctor.assigned import examine_assigned
 from acrtm.doctor.checks import Check, Ending, Examined
 from acrtm.doctor.given_settings import examine_settings, settings_in
-from acrtm.doctor.own_paths import examine_ingestion, examine_state, examine_tokens, examine_topic
+from acrtm.doctor.own_paths import examine_ingestion, examine_queue, examine_state, examine_tokens, examine_topic
 from acrtm.doctor.watched import examine_watched
 from acrtm.exits import WrongUsage
 from acrtm.kept import KeptFindings
@@ -68,6 +68,7 @@ async def _asked(monitor: Monitor, identity: str, *, send: bool) -> AsyncIterato
         examine_state(monitor),
         examine_ingestion(monitor, send=send),
         examine_topic(monitor, send=send),
+        examine_queue(monitor),
         examine_assigned(monitor, identity),
     ):
         async for check in checks:

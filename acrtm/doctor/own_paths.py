@@ -25,6 +25,7 @@ from shared.sinks.state_store import BlobStateStore, StateStore
 from shared.times import iso
 
 TOKENS: Final = "Tokens"
+EVENTS: Final = "Events"
 STATE: Final = "State"
 FINDINGS: Final = "Findings"
 ALERTS: Final = "Alerts"
@@ -122,6 +123,27 @@ async def examine_topic(monitor: Monitor, *, send: bool) -> AsyncIterator[Check]
         yield _not_stored(monitor, ALERTS, endpoint, error, "EventGrid Data Sender", scope)
     else:
         yield Check(ALERTS, endpoint, Ending.WELL, "a test alert was accepted, and its resolution")
+
+
+async def examine_queue(monitor: Monitor) -> AsyncIterator[Check]:
+    """The queue of events is the host's, not the monitor's: what is not looked at is said, with how to look."""
+    queue = monitor.settings.event_queue
+    if not queue:
+        return
+    words = (
+        "whether Event Grid writes into it and the app takes messages out is not looked at: it lies in the host's "
+        "storage account, which only the host knows"
+    )
+    remedy = (
+        "Messages that stay for more than some minutes are not taken; those in the other queue were given up. "
+        "The app needs Storage Queue Data Contributor (--identity examines it), each topic Storage Queue Data "
+        "Message Sender."
+    )
+    for name in (queue, f"{queue}-poison"):
+        command = (
+            f"az storage message peek --account-name ACCOUNT --queue-name {name} --num-messages 32 --auth-mode login"
+        )
+        yield Check(EVENTS, f"Queue {name}", Ending.LEFT_OUT, words, remedy, command)
 
 
 def finding_of_test(monitor: Monitor) -> Finding:

@@ -57,6 +57,7 @@ class RoleAssignment:
 
 
 _STORAGE = "Microsoft.Storage/storageAccounts/blobServices"
+_QUEUES = "Microsoft.Storage/storageAccounts/queueServices/queues"
 
 BUILT_IN_ROLES = (
     RoleDefinition("Owner", "8e3af657-a8ff-443c-a75c-2fe8c4bcb635", ("*",)),
@@ -118,6 +119,17 @@ BUILT_IN_ROLES = (
         "b7e6dc6d-f1e8-4753-8033-0f276bb0955b",
         (f"{_STORAGE}/containers/*", f"{_STORAGE}/generateUserDelegationKey/action"),
         data_actions=(f"{_STORAGE}/containers/blobs/*",),
+    ),
+    RoleDefinition(
+        "Storage Queue Data Contributor",
+        "974c5e8b-45b9-4653-ba55-5f855dd0fb88",
+        (f"{_QUEUES}/delete", f"{_QUEUES}/read", f"{_QUEUES}/write"),
+        data_actions=(
+            f"{_QUEUES}/messages/delete",
+            f"{_QUEUES}/messages/read",
+            f"{_QUEUES}/messages/write",
+            f"{_QUEUES}/messages/process/action",
+        ),
     ),
     RoleDefinition(
         "Key Vault Secrets User",

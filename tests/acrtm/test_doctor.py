@@ -16,6 +16,7 @@ from acrtm.exits import WrongUsage
 from localcloud.ingestion import LogsIngestion
 from localcloud.service import Fault, Origin, Reset, Status
 from localcloud.topic import AlertTopic
+from localcloud.world.world import STATE_ACCOUNT
 from shared.settings import setting_names
 from tests.acrtm.conftest import CommandLine, Ended
 
@@ -109,6 +110,34 @@ async def test_roles_of_the_apps_identity_are_examined_from_anywhere(acrtm: Comm
     assert lacking["ending"] == "wrong"
     assert f"--assignee-object-id {world.monitor.id}" in lacking["command"]
     assert ended.code == 3
+
+
+async def test_the_right_on_a_queue_is_examined_where_the_templates_put_it(acrtm: CommandLine) -> None:
+    world = acrtm.cloud.world
+    state = world.account(STATE_ACCOUNT).id
+    acrtm.environment.setenv("EVENT_QUEUE", "transfer-events")
+    # The state's account is seen from the registry's subscription, so its roles are read.
+    lacking = named(
+        await acrtm("doctor", "--identity", world.monitor.id, "--output", "json"),
+        f"Roles of the app: Storage Queue Data Contributor on {STATE_ACCOUNT}",
+    )
+    # The queue may lie in another account, which no setting names: a role that is missing here proves nothing.
+    assert lacking["ending"] == "unknown"
+    assert "taken to lie there" in lacking["words"]
+    assert "'Storage Queue Data Contributor'" in lacking["command"]
+    world.access.assign(world.monitor.id, "Storage Queue Data Contributor", state)
+    ended = await acrtm("doctor", "--identity", world.monitor.id, "--output", "json")
+    assert named(ended, "Roles of the app: Storage Queue Data Contributor")["ending"] == "well"
+
+
+@pytest.mark.parametrize("queue", ["", "transfer-events"])
+async def test_what_is_not_looked_at_of_a_queue_is_said(acrtm: CommandLine, queue: str) -> None:
+    acrtm.environment.setenv("EVENT_QUEUE", queue)
+    ended = await acrtm("doctor", "--output", "json")
+    told = {name: ending for name, ending in endings(ended).items() if name.startswith("Events: ")}
+    wanted = {f"Events: Queue {name}": "left out" for name in (queue, f"{queue}-poison") if queue}
+    assert told == wanted
+    assert wrong(ended) == []
 
 
 async def test_silence_is_unknown_and_not_well(acrtm: CommandLine) -> None:
