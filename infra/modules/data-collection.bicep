@@ -57,12 +57,11 @@ resource rule 'Microsoft.Insights/dataCollectionRules@2023-03-11' = {
     dataCollectionEndpointId: separateEndpoint ? endpoint.id : null
     streamDeclarations: {
       '${findings.stream}': {
-        columns: [
-          for column in findings.columns: {
-            name: column.name
-            type: column.type
-          }
-        ]
+        // No loop: a copy below a property whose name is an expression is more than Bicep and ARM promise.
+        columns: map(findings.columns, column => {
+          name: column.name
+          type: column.type
+        })
       }
     }
     destinations: {
