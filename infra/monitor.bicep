@@ -5,7 +5,7 @@ import { AlertRules, CloudSettings, Hosting, MonitorSettings, Names, Network } f
 
 @description('Name of this environment. Names of resources are made from it, so keep it the same for upgrades.')
 @minLength(1)
-@maxLength(64)
+@maxLength(32)
 param environmentName string
 
 @description('Region of all resources but those that have to be where the workspace is.')

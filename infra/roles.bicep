@@ -2,7 +2,8 @@
 //
 // Deploy it once in each subscription that holds a registry, a storage account or a key vault of the transfers,
 // each time with the same lists. It takes of them what lies in its own subscription. Whoever deploys it needs
-// Microsoft.Authorization/roleDefinitions/write and roleAssignments/write there (Owner, or User Access Administrator).
+// Microsoft.Authorization/roleDefinitions/write and roleAssignments/write there, and Microsoft.Resources/deployments/*:
+// Owner, or User Access Administrator beside a role that may deploy, since it does not allow that itself.
 targetScope = 'subscription'
 
 @description('Object id of the identity that is to read: MONITOR_IDENTITY_PRINCIPAL_ID of the main deployment.')

@@ -78,7 +78,7 @@ type Hosting = {
   @description('The plan. FC1 (Flex Consumption) is the default; take B1 or P0v3 (dedicated) or EP1 (Elastic Premium) where a cloud lacks it.')
   plan: ('FC1' | 'EP1' | 'B1' | 'P0v3')?
 
-  @description('FC1 and EP1: the most instances that may run. Default 40.')
+  @description('FC1 and EP1: the most instances that may run. Default 40, and in many regions FC1 takes no fewer.')
   @minValue(1)
   @maxValue(1000)
   maximumInstanceCount: int?

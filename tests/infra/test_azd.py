@@ -121,6 +121,18 @@ def test_the_hooks_of_both_systems_say_the_same(hook: str) -> None:
     assert posix[1]
 
 
+def test_names_of_the_hooks_deployments_fit_whatever_the_environment_is_called() -> None:
+    [longest] = read(INFRA / "main.bicep").parameters["environmentName"].decorators["maxLength"]
+    assert isinstance(longest, int)
+    fixed = [
+        name
+        for script in HOOKS.glob("*.sh")
+        for name in re.findall(r'--name "([\w-]+-)\$AZURE_ENV_NAME"', script.read_text("utf-8"))
+    ]
+    assert len(fixed) == 2
+    assert all(len(name) + longest <= 64 for name in fixed)
+
+
 @pytest.mark.parametrize("template", TEMPLATES)
 def test_a_parameter_file_sets_what_its_template_has(template: str) -> None:
     parameters = read(INFRA / f"{template}.bicep").parameters
