@@ -150,7 +150,8 @@ class Drawing:
                     {"milliseconds": int(one.total_seconds() * 1000), "label": TimeRange(one).label}
                     for one in parameter.durations
                 ]
-                first, last = value.bounds(self.now)
+                # A range that ends now moves on with each drawing; the page knows as much, and leaves its fields alone.
+                first, last = (None, None) if value.start is None else value.bounds(self.now)
                 return drawn | {
                     "kind": "time",
                     "durations": durations,

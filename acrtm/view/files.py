@@ -26,7 +26,7 @@ LIBRARIES: Final = {
     "kusto.js": _MODULES / "@kusto" / "language-service-next" / "Kusto.Language.Bridge.min.js",
 }
 # What a drawn workbook needs, in the order of loading; the query tab has more, which only the live page has.
-DRAWING: Final = ("text.js", "grid.js", "tiles.js", "chart.js", "parameters.js", "items.js")
+DRAWING: Final = ("text.js", "grid.js", "tiles.js", "chart.js", "parameters.js", "reading.js", "items.js")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ const PALETTES = {
   dark: ["#6cb2ff", "#ff8a80", "#f2b84b", "#6fd08c", "#c4a1ff", "#5fd4d6", "#f29bd0", "#a9b4bf"],
 };
 const NAMED = {
-  light: { red: "#b3261e", redBright: "#8c1d18", orange: "#8a5a00", yellow: "#7a5f00", green: "#1d6b34", blue: "#0b5cad",
+  light: { red: "#b3261e", redBright: "#b3261e", redDark: "#7a1410", orange: "#8a5a00", yellow: "#7a5f00", green: "#1d6b34", blue: "#0b5cad",
     lightBlue: "#2a7ab8", gray: "#5b6670", purple: "#6b3fa0" },
-  dark: { red: "#ff8a80", redBright: "#ff5449", orange: "#f2b84b", yellow: "#ead36a", green: "#6fd08c", blue: "#6cb2ff",
+  dark: { red: "#ff8a80", redBright: "#ff8a80", redDark: "#ff5449", orange: "#f2b84b", yellow: "#ead36a", green: "#6fd08c", blue: "#6cb2ff",
     lightBlue: "#9ad0ff", gray: "#a9b4bf", purple: "#c4a1ff" },
 };
 const theme = () => (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
@@ -82,13 +82,22 @@ const options = (item) => {
 View.chart = (item) => {
   const place = View.element("div", { class: "plot", role: "img", "aria-label": item.title || "Chart" });
   let chart = null;
+  const dark = matchMedia("(prefers-color-scheme: dark)");
   const draw = () => {
-    if (!place.isConnected || !place.clientWidth) return;
+    if (!place.isConnected) return end();
+    if (!place.clientWidth) return undefined;
     chart ??= echarts.init(place, null, { renderer: "canvas" });
     chart.resize();
-    chart.setOption(options(item), true);
+    return chart.setOption(options(item), true);
   };
-  new ResizeObserver(draw).observe(place);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+  const watch = new ResizeObserver(draw);
+  // Taken off the page, which is a change of size too: ECharts and the listener would keep it for ever.
+  const end = () => {
+    watch.disconnect();
+    dark.removeEventListener("change", draw);
+    chart?.dispose();
+  };
+  watch.observe(place);
+  dark.addEventListener("change", draw);
   return place;
 };

@@ -2,6 +2,8 @@
 "use strict";
 
 const LONGEST_WHOLE = 16;
+// More rows than anybody reads make the page slow; sorting and the filter see all of them.
+const MOST_ROWS_DRAWN = 1000;
 
 // What a reader has set stays when the findings change underneath: by the item's name.
 const kept = new Map();
@@ -40,6 +42,9 @@ const cellOf = (column, row, named) => {
   return cell;
 };
 
+/** Forgets how a grid was sorted and filtered: another result stands in its place. */
+View.forgetGrid = (name) => kept.delete(name);
+
 /** Draws a grid. `choose` is told the parameters of a row that was chosen. */
 View.grid = (item, choose) => {
   const columns = columnsOf(item);
@@ -64,7 +69,9 @@ View.grid = (item, choose) => {
   const rowOf = (row) => {
     const named = Object.fromEntries(item.columns.map((column, at) => [column.name, row[at]]));
     const made = View.element("tr", {}, ...columns.map((column) => cellOf(column, row, named)));
+    // What it is known by when the list is drawn anew: what choosing it sets.
     if (item.exports.length) {
+      made.dataset.focus = `row ${JSON.stringify(parametersOf(row))}`;
       const chosen = isChosen(row);
       made.classList.add("choosable");
       made.tabIndex = 0;
@@ -90,14 +97,15 @@ View.grid = (item, choose) => {
     if (state.by >= 0) {
       rows = [...rows].sort((one, other) => compared(one[state.by], other[state.by]) * (state.down ? -1 : 1));
     }
-    body.replaceChildren(...rows.map(rowOf));
-    const left = item.left ? `, ${item.left} more are left out here` : "";
+    body.replaceChildren(...rows.slice(0, MOST_ROWS_DRAWN).map(rowOf));
+    const first = rows.length > MOST_ROWS_DRAWN ? `, the first ${MOST_ROWS_DRAWN} are shown` : "";
+    const left = first + (item.left ? `, ${item.left} more are left out here` : "");
     count.textContent = wanted.length ? `${rows.length} of ${item.rows.length} rows${left}`
       : `${rows.length} row${rows.length === 1 ? "" : "s"}${left}`;
   };
 
   const headings = columns.map((column) => {
-    const button = View.element("button", { type: "button" }, column.label);
+    const button = View.element("button", { type: "button", "data-focus": `heading ${column.name}` }, column.label);
     const heading = View.element("th", { scope: "col" }, button);
     button.addEventListener("click", () => {
       state.down = state.by === column.index ? !state.down : false;

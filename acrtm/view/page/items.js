@@ -14,9 +14,21 @@ const body = (item, controls) => {
   }
 };
 
-const tabs = (item, controls) => View.element("div", { class: "tabs", role: "tablist" }, ...item.links.map((link) =>
-  View.element("button", { type: "button", role: "tab", "aria-selected": String(link.chosen),
-    click: () => controls.choose({ [link.parameter]: link.value }) }, link.label)));
+// One stop of the Tab key for all tabs; arrow keys go from one to the next and choose it, as ARIA wants it.
+const tabs = (item, controls) => {
+  const choose = (one) => controls.choose({ [one.parameter]: one.value });
+  const buttons = item.links.map((one) => View.element("button", { type: "button", role: "tab", "aria-selected": String(one.chosen),
+    tabindex: one.chosen ? "0" : "-1", "data-focus": `tab ${one.value}`, click: () => choose(one) }, one.label));
+  const places = { ArrowRight: (at) => at + 1, ArrowLeft: (at) => at - 1, Home: () => 0, End: () => buttons.length - 1 };
+  return View.element("div", { class: "tabs", role: "tablist", "aria-label": "Tabs of the workbook", keydown: (event) => {
+    const at = buttons.indexOf(event.target);
+    if (at < 0 || !places[event.key]) return;
+    event.preventDefault();
+    const next = (places[event.key](at) + buttons.length) % buttons.length;
+    buttons[next].focus();
+    choose(item.links[next]);
+  } }, ...buttons);
+};
 
 const link = (one, controls) => {
   if (one.target === "parameter") {
@@ -52,7 +64,7 @@ const content = (item, controls) => {
 const same = (place, item) => drawn.get(place) === JSON.stringify(item);
 
 const place = (item, controls) => {
-  const made = View.element("section", { class: `item ${item.kind}`, "data-name": item.name, "data-kind": item.kind });
+  const made = View.element("section", { class: `item ${item.kind} size-${item.size ?? 0}`, "data-name": item.name, "data-kind": item.kind });
   made.style.setProperty("--share", String(item.width));
   if (item.title) made.append(View.element("h2", {}, item.title));
   if (item.kind === "group") {
@@ -66,20 +78,30 @@ const place = (item, controls) => {
   return made;
 };
 
-/** Draws `items` into `into`, leaving alone what is there already and unchanged. */
+const updated = (there, item, controls) => {
+  if (there?.dataset.kind !== item.kind) return place(item, controls);
+  if (item.kind === "group") {
+    View.items(there.querySelector(":scope > .items"), item.items, controls);
+    return there;
+  }
+  if (same(there, item)) return there;
+  const made = place(item, controls);
+  const keep = View.reading(there);
+  there.replaceWith(made);
+  keep(made);
+  return made;
+};
+
+/** Draws `items` into `into`, leaving alone what is there already and unchanged: an element that is taken out of the
+ * page, if only to be put back, loses the focus and how far it was scrolled. */
 View.items = (into, items, controls) => {
   const before = new Map([...into.children].map((child) => [child.dataset.name, child]));
-  into.replaceChildren(...items.map((item) => {
-    const there = before.get(item.name);
-    if (there && there.dataset.kind === item.kind) {
-      if (item.kind === "group") {
-        View.items(there.querySelector(":scope > .items"), item.items, controls);
-        return there;
-      }
-      if (same(there, item)) return there;
-    }
-    return place(item, controls);
-  }));
+  const names = new Set(items.map((item) => item.name));
+  for (const [name, child] of before) if (!names.has(name)) child.remove();
+  items.forEach((item, at) => {
+    const wanted = updated(before.get(item.name), item, controls);
+    if (into.children[at] !== wanted) into.insertBefore(wanted, into.children[at] ?? null);
+  });
 };
 
 /** What the workbook wants and this page can't do, in words. */

@@ -2,15 +2,24 @@
 "use strict";
 
 const FOLLOW_MILLISECONDS = 2000;
+const STALE_MILLISECONDS = 60_000;
 const chosen = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
 const [workbook, state, footer] = ["workbook", "state", "footer"].map((id) => document.getElementById(id));
+// The state of the store that is drawn; null when it could not be.
 let version = null;
 let latest = 0;
+let drawnAt = 0;
+
+const said = (words, style) => {
+  state.textContent = words;
+  state.className = style;
+};
 
 View.post = async (path, document_) => {
   const response = await fetch(path, { method: "POST", headers: { "Content-Type": "application/json" },
     body: JSON.stringify(document_) });
-  const answer = await response.json();
+  // What went wrong before anything was asked comes as plain text.
+  const answer = await response.json().catch(() => ({}));
   if (!response.ok) throw new Error(answer.error || response.statusText);
   return answer;
 };
@@ -28,6 +37,7 @@ const controls = {
 
 const redraw = async () => {
   const asked = ++latest;
+  drawnAt = Date.now();
   workbook.setAttribute("aria-busy", "true");
   try {
     const page = await View.post("api/draw", { chosen });
@@ -36,14 +46,16 @@ const redraw = async () => {
     const began = performance.now();
     View.items(workbook, page.items, controls);
     View.notDrawn(footer, page.notDrawn);
-    state.textContent = page.newest ? `Newest finding ${View.moment(page.newest)}` : "There are no findings on this machine yet.";
-    state.className = "";
+    version = page.version;
+    said(page.newest ? `Newest finding ${View.moment(page.newest)}` : "There are no findings on this machine yet.", "");
     View.drawing = { page: performance.now() - began, server: page.seconds * 1000, queries: page.querySeconds * 1000 };
     // From the beginning of the navigation to the frame after the first drawing.
     if (asked === 1) requestAnimationFrame(() => setTimeout(() => { View.firstPaint = performance.now(); }));
   } catch (error) {
-    state.textContent = `The findings could not be read: ${error.message}`;
-    state.className = "problem";
+    if (asked !== latest) return;
+    // Asked again with the next look, whether the store has changed by then or not.
+    version = null;
+    said(`The findings could not be read: ${error.message}`, "problem");
   } finally {
     if (asked === latest) workbook.setAttribute("aria-busy", "false");
   }
@@ -52,12 +64,12 @@ const redraw = async () => {
 const follow = async () => {
   try {
     const now = (await (await fetch("api/version")).json()).version;
-    const busy = document.querySelector("details.choices[open], dialog");
-    if (version !== null && now !== version && !busy) await redraw();
-    if (version === null || !busy) version = now;
+    const busy = document.querySelector("details.choices[open], dialog") || workbook.getAttribute("aria-busy") === "true";
+    // Time passes in a store that nobody writes to as well: a monitor that has fallen silent must not stay green.
+    if (!busy && (now !== version || Date.now() - drawnAt > STALE_MILLISECONDS)) await redraw();
   } catch {
-    state.textContent = "acrtm view has ended: start it again to go on.";
-    state.className = "problem";
+    version = null;
+    said("acrtm view has ended: start it again to go on.", "problem");
   }
   setTimeout(follow, FOLLOW_MILLISECONDS);
 };

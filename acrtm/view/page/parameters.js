@@ -3,12 +3,17 @@
 
 const choices = (parameter, choose) => {
   const chosen = new Set(parameter.chosen);
-  const summary = View.element("summary", {}, parameter.shown || "None");
+  const summary = View.element("summary", { "aria-label": `${parameter.label}: ${parameter.shown || "None"}` }, parameter.shown || "None");
   const box = (value, label, checked) => {
-    const input = View.element("input", { type: parameter.multiple ? "checkbox" : "radio", name: parameter.name, value });
+    const input = View.element("input", { type: parameter.multiple ? "checkbox" : "radio", name: parameter.name, value,
+      "data-focus": `${parameter.name} ${value}` });
     input.checked = checked;
     input.addEventListener("change", () => {
-      if (value === "value::all") return choose({ [parameter.name]: ["value::all"] });
+      if (value === "value::all") {
+        // All can only be taken back by choosing something else.
+        input.checked = true;
+        return choose({ [parameter.name]: ["value::all"] });
+      }
       if (!parameter.multiple) return choose({ [parameter.name]: [value] });
       const next = parameter.all ? new Set() : new Set(chosen);
       if (input.checked || parameter.all) next.add(value);
@@ -32,12 +37,22 @@ const times = (parameter, choose) => {
     if (select.value !== "now") choose({ [parameter.name]: { milliseconds: Number(select.value) } });
   } }, ...options);
   if (!parameter.custom) return select;
-  const field = (value) => View.element("input", { type: "datetime-local", value: String(value).slice(0, 16), step: "60" });
-  const [first, last] = [field(parameter.first), field(parameter.last)];
+  const field = () => View.element("input", { type: "datetime-local", step: "60" });
+  const [first, last] = [field(), field()];
+  const filled = () => {
+    const now = Date.now();
+    const moments = parameter.relative ? [now - parameter.milliseconds, now] : [parameter.first, parameter.last];
+    [first.value, last.value] = moments.map((one) => new Date(one).toISOString().slice(0, 16));
+  };
+  filled();
+  for (const one of [first, last]) one.addEventListener("input", () => last.setCustomValidity(""));
   const set = View.element("button", { type: "button", click: () => {
+    last.setCustomValidity(first.value && first.value < last.value ? "" : "This has to be a time after the first one.");
+    if (!last.reportValidity()) return;
     choose({ [parameter.name]: { first: `${first.value}:00Z`, last: `${last.value}:00Z` } });
   } }, "Show");
-  return View.element("div", { class: "times" }, select, View.element("details", { class: "choices" },
+  const opened = (event) => { if (event.target.open) filled(); };
+  return View.element("div", { class: "times" }, select, View.element("details", { class: "choices", toggle: opened },
     View.element("summary", {}, "From … to …"),
     View.element("div", { class: "menu" }, View.element("label", {}, "From (UTC)", first),
       View.element("label", {}, "To (UTC)", last), set)));
@@ -64,5 +79,9 @@ addEventListener("click", (event) => {
 });
 addEventListener("keydown", (event) => {
   if (event.key !== "Escape") return;
-  for (const open of document.querySelectorAll("details.choices[open]")) open.open = false;
+  for (const open of document.querySelectorAll("details.choices[open]")) {
+    // What has the focus inside would take it along.
+    if (open.contains(document.activeElement)) open.querySelector("summary").focus();
+    open.open = false;
+  }
 });

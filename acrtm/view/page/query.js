@@ -109,6 +109,7 @@ View.query = async (into) => {
       const found = await View.post("api/query", { kql: editor.getValue() });
       const item = { ...found, kind: "grid", name: "query result", title: "Result", settings: [], labels: {}, filter: true,
         sort: [], exports: [], chosen: {}, size: 3 };
+      View.forgetGrid(item.name);
       result.replaceChildren(found.rows.length ? View.grid(item, () => {}) : View.element("p", { class: "no-data" }, "The query returned no rows."));
     } catch (error) {
       result.replaceChildren(View.element("p", { class: "problem" }, error.message));

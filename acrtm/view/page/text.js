@@ -79,9 +79,9 @@ const SHAPES = {
   stopped: ["mute", "M8 1a7 7 0 1 0 .01 0zM4.5 8h7"],
 };
 const SAME = {
-  failed: "error", Sev0: "critical", Sev1: "error", Sev2: "warning", Sev3: "info", Sev4: "stopped", 0: "critical",
+  failed: "error", cancelled: "stopped", Sev0: "critical", Sev1: "error", Sev2: "warning", Sev3: "info", Sev4: "stopped", 0: "critical",
   1: "error", 2: "warning", 3: "info", 4: "critical", question: "unknown", more: "unknown", disabled: "stopped",
-  red: "error", redBright: "critical", orange: "warning", yellow: "warning", green: "success", blue: "info",
+  red: "error", redDark: "critical", redBright: "critical", orange: "warning", yellow: "warning", green: "success", blue: "info",
   gray: "stopped",
 };
 
@@ -103,10 +103,11 @@ View.icon = (representation) => {
 const HOLDS = {
   "==": (cell, value) => String(cell) === value || (value !== "" && Number(cell) === Number(value)),
   "!=": (cell, value) => String(cell) !== value,
-  ">": (cell, value) => Number(cell) > Number(value),
-  "<": (cell, value) => Number(cell) < Number(value),
-  ">=": (cell, value) => Number(cell) >= Number(value),
-  "<=": (cell, value) => Number(cell) <= Number(value),
+  // A value that is missing is no zero.
+  ">": (cell, value) => cell !== "" && Number(cell) > Number(value),
+  "<": (cell, value) => cell !== "" && Number(cell) < Number(value),
+  ">=": (cell, value) => cell !== "" && Number(cell) >= Number(value),
+  "<=": (cell, value) => cell !== "" && Number(cell) <= Number(value),
   contains: (cell, value) => String(cell).includes(value),
   startsWith: (cell, value) => String(cell).startsWith(value),
   endsWith: (cell, value) => String(cell).endsWith(value),
@@ -129,6 +130,8 @@ View.formatted = (setting, value, type, row) => {
     const icon = one ? View.icon(one.representation) : null;
     return View.element("span", { class: "with-icon" }, icon, View.element("span", {}, text));
   }
+  // A button without words is nothing to anybody.
+  if (words === "") return document.createTextNode("");
   if (setting?.linkTarget === "CellDetails" || (type === "dynamic" && value !== null)) {
     // As in the portal: without a label of its own the link shows the cell, cut where it gets long.
     const label = setting?.linkLabel || (type === "dynamic" ? "Details" : words);
