@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -85,7 +86,7 @@ async def opened(browser: Browser) -> AsyncIterator[Opened]:
 
 
 def _listen(message: ConsoleMessage, refused: str, wrong: list[str]) -> None:
-    meant = refused and message.location["url"].endswith(refused) and "status of 400" in message.text
+    meant = refused and message.location["url"].endswith(refused) and re.search("status of (400|503)", message.text)
     if not meant:
         wrong.append(f"console: {message.text}")
 

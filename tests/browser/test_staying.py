@@ -116,7 +116,7 @@ async def test_the_page_goes_on_when_the_store_can_be_read_again(opened: Opened,
     store = EmbeddedStore.open(path)
     store.append(findings(0, 1))
     async with serving(store) as server:
-        page = await opened(server.address, expected="503")
+        page = await opened(server.address, refused="api/draw")
         kept = path.read_bytes()
         path.write_bytes(b"this is no database")
         await page.get_by_text("could not be read").wait_for(timeout=10_000)
