@@ -63,11 +63,11 @@ param alertTopic bool = false
 @description('What of the alert rules is not as they come.')
 param alertRules AlertRules = {}
 
-@description('E-mail addresses to tell when an alert rule fires; with any, an action group is made.')
-param alertEmails string[] = []
+@description('E-mail addresses to tell when an alert rule fires, comma-separated; with any, an action group is made.')
+param alertEmails string = ''
 
-@description('Resource ids of action groups to tell.')
-param existingActionGroupIds string[] = []
+@description('Resource ids of action groups to tell, comma-separated. Without these and without addresses nobody is told.')
+param existingActionGroupIds string = ''
 
 var abbreviations = loadJsonContent('abbreviations.json')
 var allTags = union(tags, { 'azd-env-name': environmentName })

@@ -55,11 +55,11 @@ param alertTopic bool = false
 @description('What of the alert rules is not as they come.')
 param alertRules AlertRules = {}
 
-@description('E-mail addresses to tell when an alert rule fires; with any, an action group is made.')
-param alertEmails string[] = []
+@description('E-mail addresses to tell when an alert rule fires, comma-separated; with any, an action group is made.')
+param alertEmails string = ''
 
-@description('Resource ids of action groups to tell.')
-param existingActionGroupIds string[] = []
+@description('Resource ids of action groups to tell, comma-separated. Without these and without addresses nobody is told.')
+param existingActionGroupIds string = ''
 
 var abbreviations = loadJsonContent('abbreviations.json')
 var token = toLower(uniqueString(resourceGroup().id, environmentName))
@@ -269,18 +269,21 @@ module topicEndpoint 'modules/private-endpoint.bicep' = if (alertTopic && !empty
   }
 }
 
-module actionGroup 'modules/action-group.bicep' = if (!empty(alertEmails)) {
+var emails = filter(map(split(alertEmails, ','), email => trim(email)), email => !empty(email))
+var groupIds = filter(map(split(existingActionGroupIds, ','), id => trim(id)), id => !empty(id))
+
+module actionGroup 'modules/action-group.bicep' = if (!empty(emails)) {
   name: 'action-group'
   params: {
     name: names.?actionGroup ?? '${abbreviations.actionGroup}${token}'
     tags: tags
-    emails: alertEmails
+    emails: emails
   }
 }
 
 #disable-next-line BCP318
-var ownActionGroupIds = empty(alertEmails) ? [] : [actionGroup.outputs.id]
-var actionGroupIds = concat(existingActionGroupIds, ownActionGroupIds)
+var ownActionGroupIds = empty(emails) ? [] : [actionGroup.outputs.id]
+var actionGroupIds = concat(groupIds, ownActionGroupIds)
 
 module alerts 'modules/alerts.bicep' = {
   name: 'alerts'
