@@ -111,14 +111,14 @@ resource workspace 'Microsoft.OperationalInsights/workspaces@2023-09-01' existin
 resource savedSearches 'Microsoft.OperationalInsights/workspaces/savedSearches@2023-09-01' = [for item in functions: {
   parent: workspace
   name: 'acr-transfer-${item.name}'
-  // Without it a second deployment is refused, as the search exists.
-  etag: '*'
-  properties: {
+  // Without the etag a second deployment is refused, as the search exists. The service reads it here. The published types
+  // have it outside the properties, where Azure Resource Manager refuses the whole template for it.
+  properties: union(any({ etag: '*' }), {
     category: 'ACR Transfer'
     displayName: item.title
     functionAlias: item.alias
     functionParameters: item.parameters
     query: reduce(item.declarations, item.query, (text, declaration) => replace(text, declaration, ''))
     version: 2
-  }
+  })
 }]

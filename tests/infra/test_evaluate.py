@@ -77,6 +77,7 @@ def test_every_way_is_followed(expression: str, ways: list[Outcome]) -> None:
         ("union({ a: 1, b: 1 }, { b: 2 })", {"a": 1, "b": 2}),
         ("items({ b: 1, a: 2 })", [{"key": "a", "value": 2}, {"key": "b", "value": 1}]),
         ("{ a: flag ? 1 : 2, b: fixed }", {"a": Unknown(), "b": "a"}),
+        ("union(any({ b: 2 }), { a: 1 })", {"a": 1}),
     ],
 )
 def test_objects_and_lists_are_opened_to_the_bottom(expression: str, whole: Outcome) -> None:

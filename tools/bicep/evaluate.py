@@ -274,6 +274,11 @@ def _union(ways: tuple[Outcome, ...]) -> Outcome:
     return Unknown(next((kind for kind in map(_kind, ways) if kind), ""))
 
 
+def _any(ways: tuple[Outcome, ...]) -> Outcome:
+    # What is in it is for the service alone. Of an object that it is joined with, the rest can still be judged.
+    return {} if all(isinstance(way, dict) for way in ways) else Unknown()
+
+
 def _concat(ways: tuple[Outcome, ...]) -> Outcome:
     if all(isinstance(way, str) for way in ways):
         return "".join(str(way) for way in ways)
@@ -321,6 +326,7 @@ def _kind(way: Outcome) -> str:
 
 
 _FUNCTIONS: Final[Mapping[str, Callable[[tuple[Outcome, ...]], Outcome]]] = {
+    "any": _any,
     "union": _union,
     "concat": _concat,
     "items": _items,
