@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol
 from markdown_it import MarkdownIt
 
 from acrtm.view.cells import cell
+from acrtm.view.limits import limits
 from embedded.errors import QueryError
 from embedded.result import QueryResult
 from embedded.workbook import (
@@ -87,6 +88,10 @@ class Drawing:
         not_drawn: list[Drawn] = []
         items = list(self._items(self.workbook.items, settled, not_drawn))
         newest = self.store.newest()
+        if exported := sum(item.get("exportsToExcel", False) for item in _walk(items)):
+            # One line for all, since it is the same button on nearly every list.
+            why = f"{exported} lists here have this button in the portal; here the tab Query gives their rows"
+            not_drawn.append({"name": "Export to Excel", "why": why})
         return {
             "now": iso(self.now),
             "newest": iso(newest),
@@ -101,8 +106,8 @@ class Drawing:
         for item in items:
             if not is_visible(item.conditions, settled.values):
                 continue
-            if item.unread:
-                not_drawn.append({"name": item.name, "why": f"not honoured: {', '.join(item.unread)}"})
+            if left_out := [*item.unread, *limits(item)]:
+                not_drawn.append({"name": item.name, "why": f"not honoured: {', '.join(left_out)}"})
             drawn = self._item(item, settled, not_drawn)
             if drawn is not None:
                 yield {"name": item.name, "width": item.width, **drawn}
@@ -180,6 +185,7 @@ class Drawing:
             "title": fill(item.title, settled.values, now=self.now, kql=False),
             "noData": fill(item.no_data, settled.values, now=self.now, kql=False),
             "size": item.size,
+            "exportsToExcel": item.exports_to_excel,
             "exports": [{"column": one.column, "parameter": one.parameter} for one in item.exports],
             "chosen": {one.parameter: settled.values[one.parameter].comparable for one in item.exports},
             **_SHAPES[type(item.shown_as)](item.shown_as),
@@ -215,6 +221,12 @@ class Drawing:
         finally:
             self.asked.queries += 1
             self.asked.seconds += time.perf_counter() - began
+
+
+def _walk(items: list[Drawn]) -> Iterator[Drawn]:
+    for item in items:
+        yield item
+        yield from _walk(item.get("items", []))
 
 
 def _links(item: Links, settled: Settled) -> Drawn:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 import time
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
@@ -17,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from acrtm.main import main
-from acrtm.view import files
+from acrtm.view import files, limits
 from acrtm.view.asking import BadRequest, chosen_in, query_in
 from acrtm.view.cells import cell
 from acrtm.view.drawing import Drawing
@@ -226,6 +227,49 @@ def test_what_the_model_does_not_know_is_named() -> None:
     assert kind["kind"] == "unknown"
     assert "<strong>you</strong>" in words["html"]
     assert "<b>" not in words["html"]
+
+
+def test_what_is_drawn_otherwise_than_in_the_portal_is_named() -> None:
+    def query(name: str, **content: Any) -> dict[str, Any]:
+        return {"type": 3, "name": name, "content": {"version": "KqlItem/1.0", "query": "print A = 1", **content}}
+
+    threshold = {"operator": "matches", "thresholdValue": "1", "representation": "rainbow", "text": ""}
+    columns = [
+        {"columnMatch": "A", "formatter": 8},
+        {"columnMatch": "B", "formatter": 18, "formatOptions": {"thresholdsGrid": [threshold]}},
+        {"columnMatch": "C", "formatter": 1, "formatOptions": {"linkTarget": "OpenBlade"}},
+    ]
+    colours = [{"seriesName": "A", "color": "mauve"}, {"seriesName": "B", "color": "redDark"}]
+    items = [
+        query("grid", visualization="table", gridSettings={"formatters": columns}, showExportToExcel=True),
+        query("chart", visualization="categoricalbar", chartSettings={"seriesLabelSettings": colours}),
+        query("card", visualization="card", textSettings={"style": "markdown"}),
+    ]
+    workbook = read_workbook(json.dumps({"version": "Notebook/1.0", "items": items}))
+    with EmbeddedStore.open(":memory:").reading() as reader:
+        named = {one["name"]: one["why"] for one in Drawing(workbook, reader, datetime.now(UTC)).draw({})["notDrawn"]}
+    assert set(named) == {"grid", "chart", "card", "Export to Excel"}
+    for words in ("heat map", "comparison matches", "picture rainbow", "link OpenBlade"):
+        assert words in named["grid"]
+    assert "mauve" in named["chart"]
+    assert "redDark" not in named["chart"]
+    assert "categoricalbar" in named["chart"]
+
+
+def test_what_is_said_to_be_drawn_stands_in_the_scripts() -> None:
+    text, chart = files.page_file("text.js"), files.page_file("chart.js")
+    for name in limits.PICTURES:
+        assert re.search(rf"\b{name}: ", text), name
+    for name in limits.COLOURS:
+        assert len(re.findall(rf"\b{name}: \"#", chart)) == 2, name
+    for name in limits.CHARTS:
+        assert f"{name}: " in chart
+    for name in limits.OPERATORS:
+        assert re.search(rf"^  \"?{re.escape(name)}\"?: ", text, re.MULTILINE), name
+
+
+def test_the_workbook_asks_for_nothing_that_the_page_draws_otherwise() -> None:
+    assert {item.name: found for item, _ in files.workbook().walk() if (found := list(limits.limits(item)))} == {}
 
 
 def test_one_item_that_can_not_be_asked_leaves_the_others() -> None:
