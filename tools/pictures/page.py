@@ -19,6 +19,11 @@ WIDTH: Final = 1280
 _HEIGHT: Final = 1000
 _CHOSEN: Final = "vault-access-denied"
 _MARGIN: Final = 6
+_TO_THE_TOP: Final = """() => {
+  document.activeElement.blur();
+  scrollTo(0, 0);
+  for (const list of document.querySelectorAll(".scroller")) list.scrollTop = 0;
+}"""
 _SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 _HEADER_END: Final = 33
 _KEY: Final = b"Shows"
@@ -44,6 +49,8 @@ async def page_pictures(browser: Browser, store: EmbeddedStore) -> PagePictures:
             await page.locator("tr.choosable", has_text=_CHOSEN).first.press("Enter")
             await page.locator("tr[aria-selected=true]", has_text=_CHOSEN).wait_for()
             await _drawn(page)
+            # The page leaves its reader at the row that was chosen; the picture begins with the first one.
+            await page.evaluate(_TO_THE_TOP)
             return await _taken(page)
         finally:
             await page.close()

@@ -19,7 +19,8 @@ const frozenControls = {
     // Another tab: what was chosen in the one before does not count there.
     for (const name of Object.keys(chosenNow)) if (!(name in parameters) && !(name in first)) delete chosenNow[name];
     if (states[keyOf(chosenNow)]) return show(keyOf(chosenNow));
-    document.getElementById("state").textContent = `This report holds the details of the first ${mostRows} rows only.`;
+    document.getElementById("state").textContent =
+      `This report holds no details of that row: only those of the first ${mostRows} rows of each list of a tab.`;
     return undefined;
   },
 };

@@ -5,6 +5,8 @@ const LONGEST_WHOLE = 16;
 // More rows than anybody reads make the page slow; sorting and the filter see all of them.
 const MOST_ROWS_DRAWN = 1000;
 
+const WIDTH = /^\d{1,4}(\.\d+)?(%|ch|px|em|rem)$/;
+
 // What a reader has set stays when the findings change underneath: by the item's name.
 const kept = new Map();
 
@@ -24,7 +26,8 @@ const columnsOf = (item) => item.columns
   .map((column, index) => {
     const setting = item.settings.find((one) => one.name === column.name) ??
       item.settings.find((one) => matches(one.name, column.name));
-    return { ...column, index, setting, label: item.labels[column.name] ?? column.name };
+    const label = Object.hasOwn(item.labels, column.name) ? item.labels[column.name] : column.name;
+    return { ...column, index, setting, label: column.type === "datetime" ? `${label} (UTC)` : label };
   })
   .filter((column) => column.setting?.formatter !== "hidden");
 
@@ -34,7 +37,12 @@ const cellOf = (column, row, named) => {
   const value = row[column.index];
   const cell = View.element("td", { "data-label": column.label });
   if (typeof value === "number") cell.classList.add("number");
-  if (column.type === "datetime") cell.classList.add("moment");
+  if (column.type === "datetime") {
+    // Sentences beside it need the room; the seconds are a pointer away, and part of what the filter finds.
+    cell.classList.add("moment");
+    cell.append(value ? View.time(value) : View.formatted(column.setting, value, column.type, named));
+    return cell;
+  }
   // A name that is broken in the middle can't be read at a glance; longer texts may break anywhere.
   if (typeof value === "string" && value.length <= LONGEST_WHOLE) cell.classList.add("whole");
   if (isCommand(column.name) && value) cell.append(View.code(String(value)));
@@ -107,6 +115,7 @@ View.grid = (item, choose) => {
   const headings = columns.map((column) => {
     const button = View.element("button", { type: "button", "data-focus": `heading ${column.name}` }, column.label);
     const heading = View.element("th", { scope: "col" }, button);
+    if (WIDTH.test(column.setting?.width ?? "")) heading.style.width = column.setting.width;
     button.addEventListener("click", () => {
       state.down = state.by === column.index ? !state.down : false;
       state.by = column.index;

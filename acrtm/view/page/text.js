@@ -24,6 +24,13 @@ View.moment = (text) => {
   return Number.isNaN(moment.getTime()) ? String(text) : `${moment.toISOString().slice(0, 19).replace("T", " ")} UTC`;
 };
 
+/** 2026-11-23 16:05, for a column whose heading says UTC; a line may end between day and time of day only. */
+View.time = (text) => {
+  const parts = View.moment(text).replace(/:\d{2} UTC$/, "").split(" ");
+  const [day, ...rest] = parts.map((part) => View.element("span", {}, part));
+  return View.element("time", { datetime: text, title: View.moment(text) }, day, ...rest.flatMap((part) => [" ", part]));
+};
+
 const numbers = new Intl.NumberFormat("en", { maximumFractionDigits: 2 });
 
 /** A cell's value in words; `type` is its type in Kusto. */
