@@ -118,10 +118,16 @@ def _packed(drawn: Drawn, pool: dict[str, Any]) -> Any:
     def number_of(item: Drawn) -> int:
         if "items" in item:
             item = item | {"items": [number_of(inner) for inner in item["items"]]}
-        text = json.dumps(item, sort_keys=True)
+        if "rows" in item:
+            # Apart from the item: a long list is the same whichever of its rows is chosen.
+            item = item | {"rows": kept(item["rows"])}
+        return kept(item)
+
+    def kept(value: Any) -> int:
+        text = json.dumps(value, sort_keys=True)
         if text not in places:
             places[text] = len(places)
-            pool[text] = item
+            pool[text] = value
         return places[text]
 
     return {"items": [number_of(item) for item in drawn["items"]], "notDrawn": drawn["notDrawn"]}

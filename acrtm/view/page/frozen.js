@@ -6,7 +6,8 @@ const chosenNow = { ...first };
 
 const unpacked = (number) => {
   const item = pool[number];
-  return item.items ? { ...item, items: item.items.map(unpacked) } : item;
+  if (item.items) return { ...item, items: item.items.map(unpacked) };
+  return item.rows === undefined ? item : { ...item, rows: pool[item.rows] };
 };
 
 const keyOf = (chosen) => JSON.stringify(Object.entries(chosen).filter(([, value]) => value !== "").sort(([one], [other]) => (one < other ? -1 : 1)));
