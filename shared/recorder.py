@@ -1,4 +1,8 @@
-"""Writes down what a look found: rows first, then conditions and alerts, then the mark that it is done."""
+"""Writes down what a look found: rows first, then conditions and alerts, then the mark that it is done.
+
+Where a finding's id rests on the moment at which its condition opened, the condition's record is made before the row:
+the moment must not be lost once a row has it.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,8 @@ from shared.evidence.model import Look
 from shared.findings.builder import FindingBuilder, Occasion
 from shared.findings.finding import Finding, Row, State
 from shared.mutes import apply_mutes, mark_of, muted_by
-from shared.rules.model import Confidence, Outcome, Severity
+from shared.rules.catalogue import CATALOGUE
+from shared.rules.model import Confidence, Outcome, Severity, Subject
 from shared.settings import Mute
 from shared.sinks.conditions import Conditions, Telling, Told, resolved_row, telling_of
 from shared.sinks.logs import FindingLog
@@ -67,9 +72,10 @@ class Recorder:
     async def write(self, findings: Sequence[tuple[Finding, bool]]) -> Recorded:
         """Stores findings that are built already; the flag says whether one is to be told."""
         rows = tuple(apply_mutes(finding, self._mutes) for finding, _ in findings)
-        await self._log.write(rows)
         told = [self._told(row, tell) for row, (_, tell) in zip(rows, findings, strict=True) if _has_condition(row)]
-        return Recorded(rows, tuple(await self._conditions.open(told)))
+        reserved = await self._conditions.reserve([one for one in told if _is_dated_by_its_condition(one.finding)])
+        await self._log.write(rows)
+        return Recorded(rows, tuple(await self._conditions.open(told, reserved)))
 
     async def write_rows(self, rows: Sequence[Row]) -> None:
         """Stores rows that were findings before: resolved, or heard of again."""
@@ -116,6 +122,12 @@ class Recorder:
         if finding.rule_id == CANNOT_CHECK:
             return Told(finding, Telling.LATER)
         return Told(finding, Telling.PENDING if tell else Telling.NONE)
+
+
+def _is_dated_by_its_condition(finding: Finding) -> bool:
+    """Whether its id rests on when its condition opened, and not on a run or a blob."""
+    rule = CATALOGUE.get(finding.rule_id)
+    return not finding.run_id and rule is not None and rule.subject is not Subject.BLOB
 
 
 def _has_condition(finding: Finding) -> bool:

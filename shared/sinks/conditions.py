@@ -125,13 +125,35 @@ class Conditions:
         }
         return {key: moment for key, moment in opened.items() if moment is not None}
 
-    async def open(self, findings: Sequence[Told]) -> list[str]:
+    async def reserve(self, findings: Sequence[Told]) -> dict[str, Stored]:
+        """Writes the records of those conditions that are not open yet, by the condition's key, and tells nobody.
+
+        For findings whose id rests on when their condition opened: that moment has to be kept before a row has it,
+        or a crash and a repair right after it would leave a row that nothing ever resolves and nobody was told of.
+        """
+        made = await asyncio.gather(*(self._create(told) for told in findings))
+        return {told.finding.finding_key: stored for told, stored in zip(findings, made, strict=True) if stored}
+
+    async def open(self, findings: Sequence[Told], reserved: Mapping[str, Stored] | None = None) -> list[str]:
         """Opens the findings' conditions and publishes those that are new. Gives the ids that were published."""
-        opened = await asyncio.gather(*(self._open(told) for told in findings))
-        return await self.publish([record for record in opened if record is not None])
+        there = reserved or {}
+        opened = [there[key] for told in findings if (key := told.finding.finding_key) in there]
+        others = [told for told in findings if told.finding.finding_key not in there]
+        opened += [stored for stored in await asyncio.gather(*map(self._open, others)) if stored is not None]
+        return await self.publish([stored for stored in opened if telling_of(stored.record) is Telling.PENDING])
+
+    async def _create(self, told: Told) -> Stored | None:
+        """The record, unless there is one."""
+        key, record = condition_key(told.finding.finding_key), _record(told, self._allowed(told.telling))
+        etag = await self._store.create(key, record, label(record))
+        return Stored(key, record, etag) if etag is not None else None
+
+    def _allowed(self, telling: Telling) -> Telling:
+        """Without a topic nobody can be told."""
+        return Telling.NONE if self._sink is None and telling is not Telling.MUTED else telling
 
     async def _open(self, told: Told) -> Stored | None:
-        """The record whose alert is still to be published, if any."""
+        """The record that was made, or whose alert is still to be published, if any."""
         for _ in range(_ATTEMPTS):
             try:
                 return await self._open_or_note(told)
@@ -141,15 +163,11 @@ class Conditions:
         raise NotStored(f"the condition {told.finding.finding_key} vanished again and again while it was read")
 
     async def _open_or_note(self, told: Told) -> Stored | None:
-        finding = told.finding
-        key = condition_key(finding.finding_key)
-        telling = told.telling
-        if self._sink is None and telling is not Telling.MUTED:
-            telling = Telling.NONE
-        record = _record(told, telling)
-        etag = await self._store.create(key, record, label(record))
-        if etag is not None:
-            return Stored(key, record, etag) if telling is Telling.PENDING else None
+        finding, telling = told.finding, self._allowed(told.telling)
+        key, record = condition_key(finding.finding_key), _record(told, telling)
+        created = await self._create(told)
+        if created is not None:
+            return created
         if telling is Telling.NONE and not _ends_with_a_success(finding):
             return None
         stored = await self._store.read(key)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from localcloud.scenario import CONTAINER
 from localcloud.service import Status
 from localcloud.world.clock import now
+from shared.errors import NotStored
 from shared.findings.builder import Occasion, TriggeredBy
 from shared.sweep_conditions import ConditionSweep
 from shared.sweep_facts import SweepFacts
@@ -148,3 +151,32 @@ async def test_what_opened_after_a_look_is_not_over_by_that_look(corridor: Corri
     assert told(corridor) == [("Opened", "ACRT201")]
     await ConditionSweep(corridor.monitor, facts, datetime.now(UTC)).sweep()
     assert told(corridor) == [("Opened", "ACRT201"), ("Resolved", "ACRT201")]
+
+
+async def test_no_row_is_stored_of_a_condition_that_can_not_be_kept(corridor: Corridor) -> None:
+    scenario = corridor.scenario
+    corridor.cloud.world.revoke_secret_get(scenario.vault, scenario.export_pipeline)
+    corridor.break_down("storage", Status(503), "conditions/")
+    await corridor.sweep()
+    # Repaired before the next look, such a row would stay open for ever, and nobody would have been told of it.
+    assert rows_of(corridor, "ACRT201") == []
+    corridor.heal()
+    await corridor.sweep()
+    assert [row["State"] for row in rows_of(corridor, "ACRT201")] == ["Open"]
+    assert told(corridor) == [("Opened", "ACRT201")]
+
+
+async def test_a_condition_is_kept_until_its_row_can_be_stored(corridor: Corridor) -> None:
+    scenario = corridor.scenario
+    corridor.cloud.world.revoke_secret_get(scenario.vault, scenario.export_pipeline)
+    corridor.break_down("ingestion", Status(503))
+    with pytest.raises(NotStored):
+        await corridor.sweep()
+    [kept] = (await corridor.state("conditions/")).values()
+    corridor.heal()
+    await corridor.sweep()
+    [stored] = rows_of(corridor, "ACRT201")
+    assert stored["FindingId"] == kept["row"]["FindingId"]
+    await conditions_opened(corridor, timedelta(minutes=2))
+    await corridor.sweep()
+    assert told(corridor) == [("Opened", "ACRT201")]
