@@ -15,7 +15,7 @@ from shared import monitor as doors
 from shared import sweep
 from shared.azure import blobs, failures
 from shared.evidence import gather
-from shared.sinks import conditions, run_marks
+from shared.sinks import condition_records, run_marks
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +33,12 @@ class TimeLimits:
 @contextmanager
 def nobody_is_publishing() -> Iterator[None]:
     """Minutes later, as far as alerts go: what waits for the topic is not about to be published by a handler."""
-    kept = conditions.ORPHANED_AFTER
-    conditions.ORPHANED_AFTER = timedelta()  # type: ignore[misc]
+    kept = condition_records.ORPHANED_AFTER
+    condition_records.ORPHANED_AFTER = timedelta()  # type: ignore[misc]
     try:
         yield
     finally:
-        conditions.ORPHANED_AFTER = kept  # type: ignore[misc]
+        condition_records.ORPHANED_AFTER = kept  # type: ignore[misc]
 
 
 @contextmanager

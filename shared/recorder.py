@@ -19,7 +19,8 @@ from shared.mutes import apply_mutes, mark_of, muted_by
 from shared.rules.catalogue import CATALOGUE
 from shared.rules.model import Confidence, Outcome, Severity, Subject
 from shared.settings import Mute
-from shared.sinks.conditions import Conditions, Telling, Told, resolved_row, telling_of
+from shared.sinks.condition_records import Telling, Told, resolved_row, telling_of
+from shared.sinks.conditions import Conditions
 from shared.sinks.logs import FindingLog
 from shared.times import iso
 

@@ -32,7 +32,8 @@ from shared.records.transfer import Direction
 from shared.resource_ids import ResourceId, parse_resource_id
 from shared.rules.catalogue import CATALOGUE
 from shared.rules.model import warned
-from shared.sinks.conditions import Conditions, Telling, condition_key, telling_of
+from shared.sinks.condition_records import Telling, condition_key, telling_of
+from shared.sinks.conditions import Conditions
 from shared.sinks.lost_writes import LOOKED_UP_FOR, LostRecord, LostWrites
 from shared.sinks.state_store import StateStore
 

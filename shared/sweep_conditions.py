@@ -17,15 +17,8 @@ from shared.mutes import mark_of, row_muted_by
 from shared.rules.catalogue import CATALOGUE
 from shared.rules.model import Subject
 from shared.sinks.alerts import Alert, AlertKind
-from shared.sinks.conditions import (
-    TOLD_LATER_AFTER,
-    Condition,
-    Telling,
-    is_orphaned,
-    last_failed,
-    resolved_row,
-    row_of,
-)
+from shared.sinks.condition_records import Condition, Telling, is_orphaned, last_failed, resolved_row, row_of
+from shared.sinks.conditions import TOLD_LATER_AFTER
 from shared.sinks.state_store import Stored
 from shared.sweep_facts import SweepFacts
 from shared.sweep_reach import CANNOT_CHECK, is_about_artifacts

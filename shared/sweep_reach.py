@@ -15,7 +15,7 @@ from shared.findings.builder import FindingBuilder, Occasion, TriggeredBy
 from shared.monitor import Monitor
 from shared.rules.catalogue import CATALOGUE
 from shared.rules.model import Area
-from shared.sinks.conditions import row_of
+from shared.sinks.condition_records import row_of
 from shared.sinks.rhythms import Rhythms
 from shared.sweep_facts import SweepFacts
 

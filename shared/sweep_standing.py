@@ -13,7 +13,7 @@ from typing import Final
 
 from shared.findings.finding import Row, State
 from shared.monitor import Monitor
-from shared.sinks.conditions import Condition, Telling, row_of, telling_of
+from shared.sinks.condition_records import Condition, Telling, row_of, telling_of
 from shared.sinks.rhythms import Rhythms
 from shared.sinks.state_store import Stored
 from shared.sweep_facts import SweepFacts

@@ -29,7 +29,7 @@ from shared.resource_ids import (
 )
 from shared.rules.catalogue import CATALOGUE
 from shared.rules.model import Rule, Subject
-from shared.sinks.conditions import Condition, last_failed, row_of, short
+from shared.sinks.condition_records import Condition, last_failed, row_of, short
 from shared.sinks.expectations import expectation_key
 from shared.sinks.rhythms import Rhythms
 from shared.sweep_facts import SweepFacts

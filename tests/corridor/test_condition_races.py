@@ -11,7 +11,8 @@ import pytest
 from shared.findings.builder import Occasion, TriggeredBy
 from shared.findings.finding import Row
 from shared.recorder import Recorder
-from shared.sinks.conditions import Conditions, Telling, Told
+from shared.sinks.condition_records import Telling, Told
+from shared.sinks.conditions import Conditions
 from shared.sinks.state_store import MemoryStateStore, Stored
 from tests.corridor.conftest import Corridor
 from tests.corridor.time_travel import told

@@ -12,16 +12,8 @@ import pytest
 from shared.errors import NotStored
 from shared.findings.finding import Finding, State, finding_id, finding_key
 from shared.sinks.alerts import Alert
-from shared.sinks.conditions import (
-    ORPHANED_AFTER,
-    Conditions,
-    Telling,
-    Told,
-    condition_key,
-    condition_of,
-    label,
-    row_of,
-)
+from shared.sinks.condition_records import ORPHANED_AFTER, Telling, Told, condition_key, condition_of, label, row_of
+from shared.sinks.conditions import Conditions
 from shared.sinks.state_listing import Entry
 from shared.sinks.state_store import MemoryStateStore, Record, Stored
 from shared.times import iso

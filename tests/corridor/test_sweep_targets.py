@@ -12,7 +12,7 @@ from localcloud.scenario import CONTAINER
 from localcloud.service import FaultAction, Hang, MalformedJson, Status
 from shared import sweep_targets
 from shared.findings.builder import TriggeredBy
-from shared.sinks.conditions import label as condition_label
+from shared.sinks.condition_records import label as condition_label
 from shared.sweep import Sweep
 from tests.corridor.conftest import Corridor, Raw, answers_within
 from tests.corridor.time_travel import conditions_opened, forget_rhythms, reads, rows_of, told

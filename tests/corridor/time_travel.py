@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from shared.sinks.conditions import label as condition_label
+from shared.sinks.condition_records import label as condition_label
 from shared.sinks.run_marks import label as mark_label
 from shared.times import iso, parse_time
 from tests.corridor.conftest import Corridor, Row
