@@ -1,7 +1,8 @@
 """Writes down what a look found: rows first, then conditions and alerts, then the mark that it is done.
 
-Where a finding's id rests on the moment at which its condition opened, the condition's record is made before the row:
-the moment must not be lost once a row has it.
+Of what no run's mark remembers (a pipeline, a blob, the monitor itself) the condition's record is made before the row,
+and told of after it: a row that is stored as the process dies, of a fault that is repaired before the next look, would
+stay open for ever, and nobody would have heard of it.
 """
 
 from __future__ import annotations
@@ -16,8 +17,7 @@ from shared.evidence.model import Look
 from shared.findings.builder import FindingBuilder, Occasion
 from shared.findings.finding import Finding, Row, State
 from shared.mutes import apply_mutes, mark_of, muted_by
-from shared.rules.catalogue import CATALOGUE
-from shared.rules.model import Confidence, Outcome, Severity, Subject
+from shared.rules.model import Confidence, Outcome, Severity
 from shared.settings import Mute
 from shared.sinks.condition_records import Telling, Told, resolved_row, telling_of
 from shared.sinks.conditions import Conditions
@@ -74,7 +74,7 @@ class Recorder:
         """Stores findings that are built already; the flag says whether one is to be told."""
         rows = tuple(apply_mutes(finding, self._mutes) for finding, _ in findings)
         told = [self._told(row, tell) for row, (_, tell) in zip(rows, findings, strict=True) if _has_condition(row)]
-        reserved = await self._conditions.reserve([one for one in told if _is_dated_by_its_condition(one.finding)])
+        reserved = await self._conditions.reserve([one for one in told if not one.finding.run_id])
         await self._log.write(rows)
         return Recorded(rows, tuple(await self._conditions.open(told, reserved)))
 
@@ -123,12 +123,6 @@ class Recorder:
         if finding.rule_id == CANNOT_CHECK:
             return Told(finding, Telling.LATER)
         return Told(finding, Telling.PENDING if tell else Telling.NONE)
-
-
-def _is_dated_by_its_condition(finding: Finding) -> bool:
-    """Whether its id rests on when its condition opened, and not on a run or a blob."""
-    rule = CATALOGUE.get(finding.rule_id)
-    return not finding.run_id and rule is not None and rule.subject is not Subject.BLOB
 
 
 def _has_condition(finding: Finding) -> bool:

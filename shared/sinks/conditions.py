@@ -86,8 +86,7 @@ class Conditions:
     async def reserve(self, findings: Sequence[Told]) -> dict[str, Stored]:
         """Writes the records of those conditions that are not open yet, by the condition's key, and tells nobody.
 
-        For findings whose id rests on when their condition opened: that moment has to be kept before a row has it,
-        or a crash and a repair right after it would leave a row that nothing ever resolves and nobody was told of.
+        For findings that no run's mark remembers, before their rows are stored; :meth:`open` tells of them afterwards.
         """
         made = await asyncio.gather(*(self._create(told) for told in findings))
         return {told.finding.finding_key: stored for told, stored in zip(findings, made, strict=True) if stored}

@@ -224,3 +224,17 @@ async def test_a_blob_whose_findings_or_import_cannot_be_remembered_raises(corri
     await corridor.blob_event(corridor.file("blob-put-blob"))
     assert len(await corridor.state("expectations/")) == 1
     assert len(corridor.alerts) == 1
+
+
+async def test_no_row_is_stored_of_a_blob_whose_condition_can_not_be_kept(corridor: Corridor) -> None:
+    await landed(corridor, metadata={}, content_md5=False)
+    corridor.break_down("storage", Status(503), "conditions/")
+    with pytest.raises(TransientError):
+        await corridor.blob_event(corridor.file("blob-put-blob"))
+    # Replaced by a good one before the event comes again, it would stay open for ever.
+    assert corridor.rows == []
+    corridor.heal()
+    await landed(corridor)
+    await corridor.blob_event(corridor.file("blob-put-blob"))
+    assert corridor.rules == ["ACRT510"]
+    assert corridor.alerts == []
