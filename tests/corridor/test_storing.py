@@ -227,7 +227,7 @@ async def test_an_alert_is_the_row_as_a_cloud_event(corridor: Corridor) -> None:
 async def test_a_topic_that_is_down_keeps_the_alert_for_the_sweep(
     corridor: Corridor, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(conditions, "ORPHANED_AFTER", timedelta(0))
+    monkeypatch.setattr(condition_records, "ORPHANED_AFTER", timedelta(0))
     raw = await corridor.failed_export("transfer01")
     corridor.break_down("topic", REFUSALS[name])
     recorded = await corridor.run_event(raw)
@@ -251,7 +251,7 @@ async def test_a_topic_that_is_down_keeps_the_alert_for_the_sweep(
 async def test_an_alert_whose_answer_is_lost_goes_out_again_with_the_same_id(
     corridor: Corridor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(conditions, "ORPHANED_AFTER", timedelta(0))
+    monkeypatch.setattr(condition_records, "ORPHANED_AFTER", timedelta(0))
     raw = await corridor.failed_export("transfer01")
     corridor.break_down("topic", LoseAnswer())
     await corridor.run_event(raw)
