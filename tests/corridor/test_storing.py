@@ -11,7 +11,7 @@ import pytest
 from localcloud import events
 from localcloud.service import Fault, FaultAction, LoseAnswer, MalformedJson, Origin, Reset, Status, Truncate
 from shared.errors import AlreadyInProgress, NotStored
-from shared.sinks import conditions, run_marks
+from shared.sinks import condition_records, run_marks
 from shared.sinks.alerts import Alert, AlertKind
 from tests.corridor.conftest import Corridor
 
