@@ -101,6 +101,12 @@ async def drawn(page: Page) -> None:
     await page.locator("#workbook:not([aria-busy=true]) > .item").first.wait_for()
 
 
+async def open_queries(page: Page) -> None:
+    """Goes to the query tab and waits for its language service: closed while that loads, the page would complain."""
+    await page.get_by_role("button", name="Query").click()
+    await page.locator(".editor[data-ready=true]").wait_for()
+
+
 async def choose_tab(page: Page, label: str) -> None:
     """Clicks a tab and waits until it is drawn."""
     await page.get_by_role("tab", name=label).click()

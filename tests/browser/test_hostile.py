@@ -11,7 +11,7 @@ from acrtm.view import files
 from acrtm.view.report import report
 from embedded import EmbeddedStore
 from shared.evidence.lookups import utc_now
-from tests.browser.conftest import Opened, choose_tab, drawn, serving, written
+from tests.browser.conftest import Opened, choose_tab, drawn, open_queries, serving, written
 
 SCRIPT: Final = "<script>window.broken = 1</script>"
 PICTURE: Final = "<img src=x onerror='window.broken = 2'>"
@@ -77,8 +77,7 @@ async def test_everywhere_on_the_live_page(opened: Opened, tmp_path: Path) -> No
 
 
 async def is_text_in_the_answer_to_a_query(page: Page) -> None:
-    await page.get_by_role("button", name="Query").click()
-    await page.locator(".CodeMirror").wait_for()
+    await open_queries(page)
     await page.get_by_role("button", name="Run", exact=True).click()
     await page.locator(".result table").wait_for()
     assert await page.evaluate("() => window.broken") is None

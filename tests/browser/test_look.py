@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import Page
 
 from acrtm.view.server import Server
-from tests.browser.conftest import Opened, choose_tab, drawn
+from tests.browser.conftest import Opened, choose_tab, drawn, open_queries
 
 Scheme = Literal["light", "dark"]
 
@@ -47,8 +47,7 @@ async def test_every_tab(opened: Opened, served: Server, width: int, scheme: Sch
             await page.locator("tr[aria-selected=true]").first.wait_for()
             await drawn(page)
         wrong[label] = await looked_at_in_both_schemes(page, scheme)
-    await page.get_by_role("button", name="Query").click()
-    await page.locator(".CodeMirror").wait_for()
+    await open_queries(page)
     wrong["Query"] = await looked_at_in_both_schemes(page, scheme)
     assert len(wrong) > 2
     assert {label: found for label, found in wrong.items() if any(found.values())} == {}

@@ -6,12 +6,12 @@ from playwright.async_api import Page
 
 from acrtm.view import files
 from acrtm.view.server import Server
-from tests.browser.conftest import Opened
+from tests.browser.conftest import Opened, open_queries
 
 
 async def at_the_editor(opened: Opened, served: Server, refused: str = "") -> Page:
     page = await opened(served.address, refused=refused)
-    await page.get_by_role("button", name="Query").click()
+    await open_queries(page)
     await page.locator(".CodeMirror").click()
     await page.keyboard.press("Control+A")
     return page

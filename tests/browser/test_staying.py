@@ -10,7 +10,7 @@ from playwright.async_api import Page
 from acrtm.view.server import Server
 from embedded import EmbeddedStore
 from shared.evidence.lookups import utc_now
-from tests.browser.conftest import Opened, drawn, serving
+from tests.browser.conftest import Opened, drawn, open_queries, serving
 
 FOCUSED: Final = "() => document.activeElement.dataset.focus ?? document.activeElement.tagName"
 
@@ -135,8 +135,7 @@ async def test_a_chart_that_is_gone_is_let_go(opened: Opened, served: Server) ->
 
 async def test_another_query_is_not_sorted_as_the_one_before(opened: Opened, served: Server) -> None:
     page = await opened(served.address)
-    await page.get_by_role("button", name="Query").click()
-    await page.locator(".CodeMirror").wait_for()
+    await open_queries(page)
 
     async def asked(kql: str, column: str) -> list[str]:
         await page.evaluate("(kql) => document.querySelector('.CodeMirror').CodeMirror.setValue(kql)", kql)

@@ -93,7 +93,8 @@ async def test_many_runs_that_fail_at_once_are_one_alert_and_the_last_is_known(c
     record = await denied(corridor)
     starts = [row["RunStartTime"] for row in corridor.rows if row["RuleId"] == "ACRT201"]
     assert len(set(starts)) == 12
-    assert max(filter(None, (record["lastFailed"], record["row"]["RunStartTime"]))) == max(starts)
+    # Nothing later was to be noted where the last of them was the one that opened the condition.
+    assert max(filter(None, (record.get("lastFailed"), record["row"]["RunStartTime"]))) == max(starts)
     assert record["alert"] == "published"
     assert told(corridor) == [("Opened", "ACRT201")]
 

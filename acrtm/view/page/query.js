@@ -118,5 +118,7 @@ View.query = async (into) => {
     }
   };
   run.addEventListener("click", answer);
-  check();
+  await check();
+  // Until here the language service was still loading.
+  place.dataset.ready = "true";
 };
