@@ -9,9 +9,14 @@ from collections.abc import AsyncIterator, Generator
 from typing import Any, Final
 
 import pytest
+from hypothesis import settings
 
 from localcloud import Azurite, LocalCloud
 from tests.leaks import SecretsSeen, sections_of, written_by_the_product
+
+# How long an example takes depends on what else the machine does, and is no property of the code.
+settings.register_profile("project", deadline=None)
+settings.load_profile("project")
 
 _SEEN: Final = pytest.StashKey[SecretsSeen]()
 _LEAKS: Final = pytest.StashKey[list[str]]()

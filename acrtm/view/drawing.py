@@ -6,6 +6,7 @@ workbook wants and the page can't do is listed under ``notDrawn``, so that nothi
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -49,6 +50,7 @@ Drawn = dict[str, Any]
 # More points than a chart has pixels are of no use to anybody; Log Analytics stops at 10,000 rows.
 _MOST_ROWS: Final = 10_000
 # Text of others can't become markup: HTML in Markdown is shown as text, and links lead to web pages only.
+logging.getLogger("markdown_it").setLevel(logging.INFO)  # it logs every rule that it tries on every line
 _MARKDOWN: Final = MarkdownIt("commonmark", {"html": False}).enable("table")
 
 
