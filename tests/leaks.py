@@ -7,6 +7,7 @@ rows, the alerts and the state that the product wrote, the texts of log records,
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any, Final
 
@@ -14,22 +15,39 @@ from localcloud import LocalCloud
 
 # Shorter texts would be found in anything.
 _SHORTEST: Final = 12
+# No secret begins with a blank or has one among its first characters.
+_RUN: Final = re.compile(rf"\S{{{_SHORTEST},}}")
 _STATE: Final = ("monitorstate", "acr-transfer-monitor")
 
 
 class SecretsSeen:
-    """Every secret of the session, gathered as the clouds close."""
+    """Every secret of the session, gathered as the clouds close.
+
+    There are thousands of them, and each is looked for in whatever thousands of tests have written: so texts are
+    walked through once, and not once for each secret.
+    """
 
     def __init__(self) -> None:
         self.secrets: set[str] = set()
+        self._by_beginning: dict[str, set[str]] = {}
 
     def add(self, secrets: Iterable[str]) -> None:
         """Remembers secrets that are long enough to be told from other text."""
-        self.secrets |= {secret for secret in secrets if len(secret) >= _SHORTEST}
+        for secret in secrets:
+            if len(secret) >= _SHORTEST:
+                self.secrets.add(secret)
+                self._by_beginning.setdefault(secret[:_SHORTEST], set()).add(secret)
 
     def found_in(self, text: str) -> list[str]:
         """The beginnings of the secrets that stand in ``text``."""
-        return [f"{secret[:6]}…" for secret in self.secrets if secret in text]
+        found = {
+            secret
+            for run in _RUN.finditer(text)
+            for at in range(run.start(), run.end() - _SHORTEST + 1)
+            for secret in self._by_beginning.get(text[at : at + _SHORTEST], ())
+            if text.startswith(secret, at)
+        }
+        return [f"{secret[:6]}…" for secret in sorted(found)]
 
 
 async def written_by_the_product(cloud: LocalCloud) -> str:
