@@ -52,7 +52,7 @@ class _Remembered:
 
 def report(workbook: Workbook, store: EmbeddedStore) -> str:
     """The whole file. Raises an :class:`~embedded.errors.EmbeddedError` if the store can't be used."""
-    pool: dict[str, Any] = {}
+    pool: dict[str, tuple[int, Any]] = {}
     states: dict[str, Any] = {}
     with store.reading() as reader, shown_progress("states of the page") as progress:
         drawing = Drawing(workbook, _Remembered(reader), utc_now())
@@ -61,7 +61,7 @@ def report(workbook: Workbook, store: EmbeddedStore) -> str:
         for state, of in _states(drawing, start, first):
             states[state_key(state)] = _packed(drawing.draw(state), pool)
             progress("states of the page", len(states), of)
-    document = {"pool": list(pool.values()), "states": states, "first": start, "mostRows": MOST_ROWS}
+    document = {"pool": [value for _, value in pool.values()], "states": states, "first": start, "mostRows": MOST_ROWS}
     return _page(document, iso(drawing.now) or "", first["newest"])
 
 
@@ -111,9 +111,8 @@ def _walk(items: list[Drawn]) -> Iterator[Drawn]:
         yield from _walk(item.get("items", []))
 
 
-def _packed(drawn: Drawn, pool: dict[str, Any]) -> Any:
-    """The state with its items by their number in the pool."""
-    places = {text: number for number, text in enumerate(pool)}
+def _packed(drawn: Drawn, pool: dict[str, tuple[int, Any]]) -> Any:
+    """The state with its items by their number in the pool, which holds each value with its number, by its text."""
 
     def number_of(item: Drawn) -> int:
         if "items" in item:
@@ -124,11 +123,8 @@ def _packed(drawn: Drawn, pool: dict[str, Any]) -> Any:
         return kept(item)
 
     def kept(value: Any) -> int:
-        text = json.dumps(value, sort_keys=True)
-        if text not in places:
-            places[text] = len(places)
-            pool[text] = value
-        return places[text]
+        number, _ = pool.setdefault(json.dumps(value, sort_keys=True), (len(pool), value))
+        return number
 
     return {"items": [number_of(item) for item in drawn["items"]], "notDrawn": drawn["notDrawn"]}
 

@@ -121,12 +121,12 @@ class Conditions:
 
     async def _open_or_note(self, told: Told) -> Stored | None:
         finding, telling = told.finding, self._allowed(told.telling)
-        key, record = condition_key(finding.finding_key), record_of(told, telling)
         created = await self._create(told)
         if created is not None:
             return created
         if telling is Telling.NONE and not ends_with_a_success(finding):
             return None
+        key = condition_key(finding.finding_key)
         stored = await self._store.read(key)
         if stored is None:
             raise _Vanished
@@ -146,6 +146,7 @@ class Conditions:
         if known is Telling.PENDING:
             return stored
         # It was known, but nothing to be told: a contributing cause that has become the root cause.
+        record = record_of(told, telling)
         record["openedAt"] = stored.record.get("openedAt") or record["openedAt"]
         record["lastFailed"] = iso(last_failed(stored.record))
         etag = await self._store.replace(key, record, stored.etag, label(record))
