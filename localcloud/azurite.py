@@ -33,6 +33,9 @@ ACCOUNT_POOL = (
 )
 LOOPBACK = "127.0.0.1"
 READY_WITHIN = 60.0
+# Azurite closes a connection that was idle for five seconds. One that is used at that very moment is cut, and a request
+# with a body is not sent again by aiohttp.
+_KEEP_IDLE = 2.0
 COMPLAINTS = "stderr.txt"
 MAIN = Path(__file__).parent.parent / "node_modules" / "azurite" / "dist" / "src" / "blob" / "main.js"
 _DIE_WITH_PARENT = "data:text/javascript,process.stdin.on('close',()=>process.exit()).resume()"
@@ -121,7 +124,7 @@ class Azurite:
 
     def connector(self, limit: int = 0) -> aiohttp.TCPConnector:
         """Connections to Azurite; its certificate is for the loopback address."""
-        return aiohttp.TCPConnector(ssl=self.trust(), limit=limit)
+        return aiohttp.TCPConnector(ssl=self.trust(), limit=limit, keepalive_timeout=_KEEP_IDLE)
 
     def bearer(self) -> str:
         """A token with which Azurite lets its holder do everything."""

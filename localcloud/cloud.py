@@ -112,7 +112,8 @@ class LocalCloud(StorageHelpers, RunHelpers):
             core.front.latency = latency
             yield cloud
             if core.front.broken:
-                raise RuntimeError("the local cloud itself is broken") from core.front.broken[0]
+                first = core.front.broken[0]
+                raise RuntimeError(f"the local cloud itself is broken: {first!r}") from first
 
     async def _close(self) -> None:
         await self._core.bus.close()

@@ -90,7 +90,10 @@ class Front:
             return await service.handle(request, caller)
         except (ConnectionError, asyncio.CancelledError):
             raise  # the client went away
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
+            if request.transport is None or request.transport.is_closing():
+                # In the middle of its body: whoever reads that has an error of their own for it.
+                raise ConnectionResetError("the client went away") from error
             self.broken.append(error)
             return web.json_response({"error": {"code": "LocalCloudIsBroken", "message": repr(error)}}, status=500)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,7 @@ from tests.browser.chromium import chromium
 from tools.shown_findings import write_shown_findings
 
 Opened = Callable[..., Awaitable[Page]]
+Serve = Callable[[EmbeddedStore], Awaitable[Server]]
 
 
 @pytest.fixture(scope="session")
@@ -41,48 +42,52 @@ async def shown(azurite: Azurite, tmp_path_factory: pytest.TempPathFactory) -> E
 
 
 @pytest.fixture
-async def served(shown: EmbeddedStore) -> AsyncIterator[Server]:
-    async with serving(shown) as server:
-        yield server
+async def serve() -> AsyncIterator[Serve]:
+    """Starts the page's server over a store; it is there until the test is over."""
+    async with AsyncExitStack() as servers:
 
+        async def start(store: EmbeddedStore) -> Server:
+            server = Server(store, files.workbook())
+            await server.start()
+            servers.push_async_callback(server.close)
+            return server
 
-@asynccontextmanager
-async def serving(store: EmbeddedStore) -> AsyncIterator[Server]:
-    server = Server(store, files.workbook())
-    await server.start()
-    try:
-        yield server
-    finally:
-        await server.close()
+        yield start
 
 
 @pytest.fixture
-async def opened(browser: Browser) -> AsyncIterator[Opened]:
+async def served(serve: Serve, shown: EmbeddedStore) -> Server:
+    return await serve(shown)
+
+
+@pytest.fixture
+async def opened(browser: Browser, serve: Serve) -> AsyncIterator[Opened]:
     """Opens an address and waits until it is drawn. A complaint of the page, or a request elsewhere, fails the test.
 
     The browser itself complains when the server refuses what was asked: ``refused`` is the path where that is meant.
+    The servers are asked for so that they outlive the pages: a page that follows one that is gone complains.
     """
     wrong: list[str] = []
-    contexts = []
+    async with AsyncExitStack() as contexts:
 
-    async def open_page(address: str, *, width: int = 1280, scheme: str = "light", refused: str = "") -> Page:
-        context = await browser.new_context(
-            viewport={"width": width, "height": 900},
-            color_scheme="dark" if scheme == "dark" else "light",
-        )
-        contexts.append(context)
-        page = await context.new_page()
-        page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
-        page.on("console", lambda message: _listen(message, refused, wrong))
-        page.on("request", lambda request: _watch(request.url, wrong))
-        await page.goto(address)
-        await drawn(page)
-        return page
+        async def open_page(address: str, *, width: int = 1280, scheme: str = "light", refused: str = "") -> Page:
+            context = await browser.new_context(
+                viewport={"width": width, "height": 900},
+                color_scheme="dark" if scheme == "dark" else "light",
+            )
+            contexts.push_async_callback(context.close)
+            page = await context.new_page()
+            page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
+            page.on("console", lambda message: _listen(message, refused, wrong))
+            page.on("request", lambda request: _watch(request.url, wrong))
+            await page.goto(address)
+            await drawn(page)
+            return page
 
-    yield open_page
-    for context in contexts:
-        await context.close()
-    assert wrong == []
+        yield open_page
+        # What a page says while it is torn away from what it waits for is no complaint.
+        complaints = list(wrong)
+    assert complaints == []
 
 
 def _listen(message: ConsoleMessage, refused: str, wrong: list[str]) -> None:

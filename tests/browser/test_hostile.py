@@ -11,7 +11,7 @@ from acrtm.view import files
 from acrtm.view.report import report
 from embedded import EmbeddedStore
 from shared.evidence.lookups import utc_now
-from tests.browser.conftest import Opened, choose_tab, drawn, open_queries, serving, written
+from tests.browser.conftest import Opened, Serve, choose_tab, drawn, open_queries, written
 
 SCRIPT: Final = "<script>window.broken = 1</script>"
 PICTURE: Final = "<img src=x onerror='window.broken = 2'>"
@@ -51,29 +51,29 @@ def hostile_rows() -> list[dict[str, object]]:
     ]
 
 
-async def test_everywhere_on_the_live_page(opened: Opened, tmp_path: Path) -> None:
+async def test_everywhere_on_the_live_page(opened: Opened, serve: Serve, tmp_path: Path) -> None:
     store = EmbeddedStore.open(tmp_path / "findings.duckdb")
     store.append(hostile_rows())
-    async with serving(store) as server:
-        page = await opened(server.address)
-        for label in await page.get_by_role("tab").all_inner_texts():
-            await choose_tab(page, label)
-            rows = page.locator("tr.choosable")
-            if await rows.count():
-                await rows.first.press("Enter")
-                await page.locator("tr[aria-selected=true]").first.wait_for()
-                await drawn(page)
-            for button in await page.locator("button.link:visible").all():
-                await button.click()
-                if await page.locator("dialog").count():
-                    await page.get_by_role("button", name="Close").click()
-            assert await page.evaluate("() => window.broken") is None
-            assert await page.locator("main script, main img, main iframe, a[href^='javascript']").count() == 0
-        await choose_tab(page, "Overview")
-        text = await page.locator("#workbook").inner_text()
-        assert "<script>window.broken" in text
-        assert "\u202e" not in text
-        await is_text_in_the_answer_to_a_query(page)
+    server = await serve(store)
+    page = await opened(server.address)
+    for label in await page.get_by_role("tab").all_inner_texts():
+        await choose_tab(page, label)
+        rows = page.locator("tr.choosable")
+        if await rows.count():
+            await rows.first.press("Enter")
+            await page.locator("tr[aria-selected=true]").first.wait_for()
+            await drawn(page)
+        for button in await page.locator("button.link:visible").all():
+            await button.click()
+            if await page.locator("dialog").count():
+                await page.get_by_role("button", name="Close").click()
+        assert await page.evaluate("() => window.broken") is None
+        assert await page.locator("main script, main img, main iframe, a[href^='javascript']").count() == 0
+    await choose_tab(page, "Overview")
+    text = await page.locator("#workbook").inner_text()
+    assert "<script>window.broken" in text
+    assert "\u202e" not in text
+    await is_text_in_the_answer_to_a_query(page)
 
 
 async def is_text_in_the_answer_to_a_query(page: Page) -> None:

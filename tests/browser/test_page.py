@@ -14,7 +14,7 @@ from acrtm.view.server import Server
 from embedded import EmbeddedStore
 from embedded.workbook import Links
 from shared.evidence.lookups import utc_now
-from tests.browser.conftest import Opened, choose_tab, drawn, serving
+from tests.browser.conftest import Opened, Serve, choose_tab, drawn
 
 TABS = [
     link
@@ -129,19 +129,19 @@ async def test_sorting_and_filter(opened: Opened, served: Server) -> None:
     assert set(await rules.all_inner_texts()) == {ascending[0]}
 
 
-async def test_the_page_follows_the_store(opened: Opened, tmp_path: Any) -> None:
+async def test_the_page_follows_the_store(opened: Opened, serve: Serve, tmp_path: Any) -> None:
     store = EmbeddedStore.open(tmp_path / "findings.duckdb")
-    async with serving(store) as server:
-        page = await opened(server.address)
-        assert "no findings" in (await page.locator("#state").inner_text())
-        texts = await page.locator(".no-data, .tile").all_inner_texts()
-        assert all(text.strip() for text in texts)
-        # Nothing known is not the same as nothing wrong.
-        assert "unknown" in " ".join(texts).lower()
-        now = utc_now().isoformat()
-        common = {"TimeGenerated": now, "FindingId": "1", "FindingKey": "k", "RuleId": "ACRT301", "State": "Open"}
-        store.append([{**common, "Severity": "High", "SeverityRank": 3, "Outcome": "Fail", "Summary": "It came."}])
-        await page.get_by_text("It came.").first.wait_for(timeout=10_000)
+    server = await serve(store)
+    page = await opened(server.address)
+    assert "no findings" in (await page.locator("#state").inner_text())
+    texts = await page.locator(".no-data, .tile").all_inner_texts()
+    assert all(text.strip() for text in texts)
+    # Nothing known is not the same as nothing wrong.
+    assert "unknown" in " ".join(texts).lower()
+    now = utc_now().isoformat()
+    common = {"TimeGenerated": now, "FindingId": "1", "FindingKey": "k", "RuleId": "ACRT301", "State": "Open"}
+    store.append([{**common, "Severity": "High", "SeverityRank": 3, "Outcome": "Fail", "Summary": "It came."}])
+    await page.get_by_text("It came.").first.wait_for(timeout=10_000)
 
 
 async def test_the_choice_is_in_the_address(opened: Opened, served: Server) -> None:

@@ -10,7 +10,7 @@ from playwright.async_api import Page
 from acrtm.view.server import Server
 from embedded import EmbeddedStore
 from shared.evidence.lookups import utc_now
-from tests.browser.conftest import Opened, drawn, open_queries, serving
+from tests.browser.conftest import Opened, Serve, drawn, open_queries
 
 FOCUSED: Final = "() => document.activeElement.dataset.focus ?? document.activeElement.tagName"
 
@@ -34,40 +34,40 @@ def opened_list(page: Page) -> Any:
     return page.locator("section[data-name='open findings']")
 
 
-async def test_the_row_that_was_chosen_keeps_focus_and_place(opened: Opened, tmp_path: Path) -> None:
+async def test_the_row_that_was_chosen_keeps_focus_and_place(opened: Opened, serve: Serve, tmp_path: Path) -> None:
     store = EmbeddedStore.open(tmp_path / "findings.duckdb")
     store.append(findings(0, 60))
-    async with serving(store) as server:
-        page = await opened(server.address)
-        row = opened_list(page).locator("tr.choosable").nth(40)
-        await row.press("Enter")
-        await page.locator("tr[aria-selected=true]").wait_for()
-        scroller = opened_list(page).locator(".scroller")
-        place = await scroller.evaluate("(one) => one.scrollTop")
-        assert place > 0
-        chosen = await page.evaluate(FOCUSED)
-        assert "0040" in chosen
-        # Findings come: the list is drawn anew, and nothing moves.
-        store.append(findings(60, 62))
-        await opened_list(page).locator("tr", has_text="Number 61.").wait_for()
-        assert await page.evaluate(FOCUSED) == chosen
-        assert await scroller.evaluate("(one) => one.scrollTop") == place
+    server = await serve(store)
+    page = await opened(server.address)
+    row = opened_list(page).locator("tr.choosable").nth(40)
+    await row.press("Enter")
+    await page.locator("tr[aria-selected=true]").wait_for()
+    scroller = opened_list(page).locator(".scroller")
+    place = await scroller.evaluate("(one) => one.scrollTop")
+    assert place > 0
+    chosen = await page.evaluate(FOCUSED)
+    assert "0040" in chosen
+    # Findings come: the list is drawn anew, and nothing moves.
+    store.append(findings(60, 62))
+    await opened_list(page).locator("tr", has_text="Number 61.").wait_for()
+    assert await page.evaluate(FOCUSED) == chosen
+    assert await scroller.evaluate("(one) => one.scrollTop") == place
 
 
-async def test_words_in_the_filter_stay_while_findings_come(opened: Opened, tmp_path: Path) -> None:
+async def test_words_in_the_filter_stay_while_findings_come(opened: Opened, serve: Serve, tmp_path: Path) -> None:
     store = EmbeddedStore.open(tmp_path / "findings.duckdb")
     store.append(findings(0, 3))
-    async with serving(store) as server:
-        page = await opened(server.address)
-        box = opened_list(page).get_by_role("searchbox")
-        await box.press_sequentially("Numer")
-        for _ in range(2):
-            await box.press("ArrowLeft")
-        store.append(findings(3, 5))
-        await opened_list(page).get_by_text("0 of 5 rows").wait_for()
-        await page.keyboard.type("b")
-        assert await box.input_value() == "Number"
-        assert await opened_list(page).locator("tr.choosable").count() == 5
+    server = await serve(store)
+    page = await opened(server.address)
+    box = opened_list(page).get_by_role("searchbox")
+    await box.press_sequentially("Numer")
+    for _ in range(2):
+        await box.press("ArrowLeft")
+    store.append(findings(3, 5))
+    await opened_list(page).get_by_text("0 of 5 rows").wait_for()
+    await page.keyboard.type("b")
+    assert await box.input_value() == "Number"
+    assert await opened_list(page).locator("tr.choosable").count() == 5
 
 
 async def test_tabs_are_one_stop_and_arrows_go_along(opened: Opened, served: Server) -> None:
@@ -83,21 +83,21 @@ async def test_tabs_are_one_stop_and_arrows_go_along(opened: Opened, served: Ser
         assert await page.evaluate("() => document.activeElement.textContent") == label
 
 
-async def test_several_choices_are_made_in_one_menu(opened: Opened, tmp_path: Path) -> None:
+async def test_several_choices_are_made_in_one_menu(opened: Opened, serve: Serve, tmp_path: Path) -> None:
     store = EmbeddedStore.open(tmp_path / "findings.duckdb")
     store.append(findings(0, 9))
-    async with serving(store) as server:
-        page = await opened(server.address)
-        menu = page.locator(".parameter", has_text="Registry")
-        await menu.locator("summary").press("Enter")
-        for name, shown in (("r0", "r0"), ("r2", "r0, r2")):
-            await menu.get_by_role("checkbox", name=name).press("Space")
-            await menu.locator("summary", has_text=shown).wait_for()
-            await drawn(page)
-            assert await page.evaluate(FOCUSED) == f"Registry {name}"
-        await page.keyboard.press("Escape")
-        assert await menu.locator("details[open]").count() == 0
-        assert await page.evaluate("() => document.activeElement.tagName") == "SUMMARY"
+    server = await serve(store)
+    page = await opened(server.address)
+    menu = page.locator(".parameter", has_text="Registry")
+    await menu.locator("summary").press("Enter")
+    for name, shown in (("r0", "r0"), ("r2", "r0, r2")):
+        await menu.get_by_role("checkbox", name=name).press("Space")
+        await menu.locator("summary", has_text=shown).wait_for()
+        await drawn(page)
+        assert await page.evaluate(FOCUSED) == f"Registry {name}"
+    await page.keyboard.press("Escape")
+    assert await menu.locator("details[open]").count() == 0
+    assert await page.evaluate("() => document.activeElement.tagName") == "SUMMARY"
 
 
 async def test_a_time_range_that_ends_before_it_starts_is_not_asked(opened: Opened, served: Server) -> None:
@@ -111,17 +111,17 @@ async def test_a_time_range_that_ends_before_it_starts_is_not_asked(opened: Open
     assert "could not be read" not in await page.locator("#state").inner_text()
 
 
-async def test_the_page_goes_on_when_the_store_can_be_read_again(opened: Opened, tmp_path: Path) -> None:
+async def test_the_page_goes_on_when_the_store_can_be_read_again(opened: Opened, serve: Serve, tmp_path: Path) -> None:
     path = tmp_path / "findings.duckdb"
     store = EmbeddedStore.open(path)
     store.append(findings(0, 1))
-    async with serving(store) as server:
-        page = await opened(server.address, refused="api/draw")
-        kept = path.read_bytes()
-        path.write_bytes(b"this is no database")
-        await page.get_by_text("could not be read").wait_for(timeout=10_000)
-        path.write_bytes(kept)
-        await page.get_by_text("Newest finding").wait_for(timeout=10_000)
+    server = await serve(store)
+    page = await opened(server.address, refused="api/draw")
+    kept = path.read_bytes()
+    path.write_bytes(b"this is no database")
+    await page.get_by_text("could not be read").wait_for(timeout=10_000)
+    path.write_bytes(kept)
+    await page.get_by_text("Newest finding").wait_for(timeout=10_000)
 
 
 async def test_a_chart_that_is_gone_is_let_go(opened: Opened, served: Server) -> None:

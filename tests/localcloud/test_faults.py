@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from localcloud import LocalCloud
 from localcloud.scenario import Scenario
 from localcloud.service import (
+    Caller,
     Fault,
     FaultAction,
     Hang,
@@ -71,6 +74,44 @@ async def test_no_answer_at_all(monitor: Monitor, scenario: Scenario) -> None:
     scenario.cloud.faults.append(Fault("arm", action=Hang()))
     with pytest.raises(TimeoutError):
         await get(monitor, scenario, timeout=aiohttp.ClientTimeout(total=0.1))
+
+
+class Forwarding:
+    """Reads the body as a client to another server does, with an error of its own where that breaks off."""
+
+    name = "forwarding"
+
+    def __init__(self) -> None:
+        self.began, self.over = asyncio.Event(), asyncio.Event()
+
+    def owns(self, host: str) -> bool:
+        return host == "contosovault.vault.azure.net"
+
+    async def handle(self, request: web.Request, caller: Caller) -> web.StreamResponse:
+        self.began.set()
+        try:
+            return web.Response(body=await request.read())
+        except Exception as error:
+            raise RuntimeError("the body could not be sent on") from error
+        finally:
+            self.over.set()
+
+
+async def test_who_leaves_in_the_middle_of_a_body_breaks_nothing(monitor: Monitor, cloud: LocalCloud) -> None:
+    cloud.world.add_vault("contosovault")
+    service = Forwarding()
+    cloud.add_service(service)
+
+    async def half_a_body() -> AsyncIterator[bytes]:
+        yield b"half"
+        await service.over.wait()
+
+    sending = asyncio.create_task(monitor.session.put("https://contosovault.vault.azure.net/", data=half_a_body()))
+    await service.began.wait()
+    sending.cancel()
+    await service.over.wait()
+    # That the local cloud isn't broken is looked at when it closes.
+    assert await asyncio.gather(sending, return_exceptions=True)
 
 
 async def test_every_service_can_be_interfered_with(monitor: Monitor, cloud: LocalCloud) -> None:
