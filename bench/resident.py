@@ -19,13 +19,15 @@ def resident_megabytes(process: int) -> float:
     return int(shown.stdout) * 1024 / 1e6
 
 
-def most_resident_megabytes() -> float:
-    """The most that was ever resident of this process.
+def most_resident_megabytes(process: int | None = None) -> float:
+    """The most that was ever resident of this process; of another one only Linux tells, elsewhere 0.
 
     On Linux not from ``getrusage``: its figure begins with that of the process that started this one.
     """
     if sys.platform == "linux":
-        return _kibibytes("self", "VmHWM") * 1024 / 1e6
+        return _kibibytes(process or "self", "VmHWM") * 1024 / 1e6
+    if process is not None:
+        return 0.0
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak * (1 if sys.platform == "darwin" else 1024) / 1e6
 

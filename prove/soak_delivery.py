@@ -8,7 +8,7 @@ import random
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -33,6 +33,8 @@ _REFUSED: Final = 12
 _REFUSALS_OF_A_READ: Final = 2
 _FIRST_PAUSE: Final = 0.5
 _MOST_ATTEMPTS: Final = 20
+
+Told = Callable[[int], Awaitable[None]]
 
 
 class AppIsGone(Exception):
@@ -83,15 +85,21 @@ class AppProcess:
 
     async def handle(self, delivery: Delivery) -> tuple[str, str]:
         """The exception's type and text if the function raised; both empty if the event was taken."""
-        self._number += 1
-        number = self._number
-        answer = self._asked[number] = asyncio.get_running_loop().create_future()
-        told = {"number": number, "function": delivery.function, "event": delivery.event}
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(told).encode() + b"\n")
-        await self._process.stdin.drain()
-        said = await answer
+        said = await self._ask({"function": delivery.function, "event": delivery.event})
         return said["raised"], said["text"]
+
+    async def collect_garbage(self) -> None:
+        """Lets the app give back what nothing refers to any more: what waits for that is no growth."""
+        await self._ask({})
+
+    async def _ask(self, told: dict[str, Any]) -> dict[str, Any]:
+        self._number += 1
+        answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        self._asked[self._number] = answer
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps({"number": self._number, **told}).encode() + b"\n")
+        await self._process.stdin.drain()
+        return await answer
 
     async def _read(self, answers: asyncio.StreamReader) -> None:
         while line := await answers.readline():
@@ -153,7 +161,7 @@ class Delivered:
 
 
 async def deliver(
-    app: AppProcess, cloud: LocalCloud, deliveries: Sequence[Delivery], seed: int, told: Callable[[int], None]
+    app: AppProcess, cloud: LocalCloud, deliveries: Sequence[Delivery], seed: int, told: Told
 ) -> Delivered:
     """Delivers everything until it is taken; ``told`` hears how many different events are done."""
     chance = random.Random(seed)
@@ -176,7 +184,7 @@ async def deliver(
                 continue
             result.taken += 1
             weather.turn(result.taken)
-            told(result.taken)
+            await told(result.taken)
 
     loop = asyncio.get_running_loop()
     began = loop.time()

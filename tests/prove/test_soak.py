@@ -89,9 +89,9 @@ def test_a_long_soak_fails_by_its_memory_and_by_too_many_late_answers(capsys: py
     done = Delivered(seconds=1.0, taken=10_000)
     flat = [(done, 60.0 + (done > 0)) for done in range(0, 10_001, 1_000)]
     growing = [(done, 60.0 + done / 1_000) for done in range(0, 10_001, 1_000)]
-    assert report(Soaked(done, flat, [], 0.1, 500), at_length=True) == []
-    assert len(report(Soaked(done, growing, [], 0.1, 501), at_length=True)) == 2
-    assert report(Soaked(done, growing, ["one is lost"], 0.1, 0), at_length=False) == ["one is lost"]
+    assert report(Soaked(done, flat, 61.0, [], 0.1, 500), at_length=True) == []
+    assert len(report(Soaked(done, growing, 70.0, [], 0.1, 501), at_length=True)) == 2
+    assert report(Soaked(done, growing, 70.0, ["one is lost"], 0.1, 0), at_length=False) == ["one is lost"]
     assert "  10000 events per second\n  delivered twice 0" in capsys.readouterr().out
 
 
