@@ -11,6 +11,9 @@ PYTHON := .venv/bin/python
 # because .python-version here may name a version that only uv can bring.
 UV := $(shell command -v uv 2>/dev/null || echo .tools/uv/bin/uv)
 
+# A test run starts some hundred processes, and each would compile the same modules again.
+export PYTHONDONTWRITEBYTECODE :=
+
 help: ## What can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
@@ -61,7 +64,7 @@ clean: ## Remove what make has installed and written
 	@mkdir -p .make
 	@echo "installing Python packages into .venv"
 	@[ -x $(PYTHON) ] || $(UV) venv --quiet --python "$$(cat .python-version)" .venv
-	@$(UV) pip sync --quiet --python $(PYTHON) requirements-dev.txt
+	@$(UV) pip sync --quiet --compile-bytecode --python $(PYTHON) requirements-dev.txt
 	@$(UV) pip install --quiet --python $(PYTHON) --no-deps --no-build-isolation --editable .
 	@touch $@
 

@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -52,6 +53,8 @@ class Azurite:
     port: int
     account_keys: dict[str, tuple[str, str]] = field(repr=False)
     authority: trustme.CA
+    session: aiohttp.ClientSession = field(repr=False)
+    written_to: set[str] = field(default_factory=set)  # accounts in which there may be something
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -60,16 +63,17 @@ class Azurite:
             raise AzuriteError(f"{MAIN} is missing: run `make .make/node` (or `npm ci --ignore-scripts`) first")
         authority = trustme.CA(key_type=trustme.KeyType.ECDSA)
         keys = {account: (new_account_key(), new_account_key()) for account in ACCOUNT_POOL}
-        azurite = cls(_free_port(), keys, authority)
         with tempfile.TemporaryDirectory(prefix="azurite-") as folder:
-            process = await azurite._launch(Path(folder))
-            try:
-                await azurite._wait_until_ready(process, Path(folder) / COMPLAINTS)
-                yield azurite
-            finally:
-                if process.returncode is None:
-                    process.kill()
-                await process.wait()
+            async with _session(authority) as session:
+                azurite = cls(_free_port(), keys, authority, session)
+                process = await azurite._launch(Path(folder))
+                try:
+                    await azurite._wait_until_ready(process, Path(folder) / COMPLAINTS)
+                    yield azurite
+                finally:
+                    if process.returncode is None:
+                        process.kill()
+                    await process.wait()
 
     async def _launch(self, folder: Path) -> asyncio.subprocess.Process:
         certificate = self.authority.issue_cert(LOOPBACK)
@@ -118,13 +122,7 @@ class Azurite:
 
     def trust(self) -> ssl.SSLContext:
         """A client's context that trusts this authority, and no other: none of the system's are loaded."""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        self.authority.configure_trust(context)
-        return context
-
-    def connector(self, limit: int = 0) -> aiohttp.TCPConnector:
-        """Connections to Azurite; its certificate is for the loopback address."""
-        return aiohttp.TCPConnector(ssl=self.trust(), limit=limit, keepalive_timeout=_KEEP_IDLE)
+        return _trust(self.authority)
 
     def bearer(self) -> str:
         """A token with which Azurite lets its holder do everything."""
@@ -142,18 +140,34 @@ class Azurite:
         return f"https://{LOOPBACK}:{self.port}/{account}"
 
     async def wipe(self) -> None:
-        """Delete every container of every account."""
-        headers = {"Authorization": self.bearer(), "x-ms-version": "2024-11-04"}
-        async with aiohttp.ClientSession(connector=self.connector(limit=2), headers=headers) as session:
-            await asyncio.gather(*(self._wipe_account(session, account) for account in self.account_keys))
+        """Delete every container of every account that was written to."""
+        await asyncio.gather(*(self._wipe_account(account) for account in self.written_to))
+        self.written_to.clear()
 
-    async def _wipe_account(self, session: aiohttp.ClientSession, account: str) -> None:
-        async with session.get(f"{self.url(account)}?comp=list") as answer:
+    async def _wipe_account(self, account: str) -> None:
+        headers = {"Authorization": self.bearer(), "x-ms-version": "2024-11-04"}
+        async with self.session.get(f"{self.url(account)}?comp=list", headers=headers) as answer:
             answer.raise_for_status()
             names = [element.text for element in ET.fromstring(await answer.read()).iter("Name")]
         for name in names:
-            async with session.delete(f"{self.url(account)}/{name}?restype=container") as answer:
+            async with self.session.delete(f"{self.url(account)}/{name}?restype=container", headers=headers) as answer:
                 answer.raise_for_status()
+
+
+def _session(authority: trustme.CA) -> aiohttp.ClientSession:
+    """One for every local cloud on this Azurite: making a connection takes longer than using it."""
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(ssl=_trust(authority), limit=0, keepalive_timeout=_KEEP_IDLE),
+        auto_decompress=False,
+        cookie_jar=aiohttp.DummyCookieJar(),
+    )
+
+
+@lru_cache(maxsize=1)
+def _trust(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    authority.configure_trust(context)
+    return context
 
 
 def _free_port() -> int:

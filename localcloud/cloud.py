@@ -6,6 +6,7 @@ import contextlib
 import ssl
 import tempfile
 from collections.abc import AsyncIterator, Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import cast
 
@@ -89,9 +90,8 @@ class LocalCloud(StorageHelpers, RunHelpers):
             if azurite is None:
                 azurite = await stack.enter_async_context(Azurite.start())
             await azurite.wipe()
-            client = await stack.enter_async_context(AzuriteClient(azurite))
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="localcloud-")))
-            core = _core(azurite, client)
+            core = _core(azurite)
             stack.push_async_callback(core.front.close)
             stack.push_async_callback(core.close)
             names = NameServer(core.name_exists)
@@ -265,13 +265,15 @@ class LocalCloud(StorageHelpers, RunHelpers):
         await self._core.bus.settled()
 
 
-def _core(azurite: Azurite, client: AzuriteClient) -> Core:
+def _core(azurite: Azurite) -> Core:
     world = World(azurite.account_keys)
     secrets = Secrets()
     tokens = Tokens(world, secrets)
-    return Core(world, client, azurite.trust(), secrets, tokens, Front(tokens), EventBus(world.behaviour))
+    client, bus = AzuriteClient(azurite), EventBus(world.behaviour)
+    return Core(world, client, azurite.trust(), secrets, tokens, Front(tokens), bus)
 
 
+@lru_cache(maxsize=1)
 def _server_context(authority: trustme.CA) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert(*CERTIFIED, key_type=trustme.KeyType.ECDSA).configure_cert(context)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Self
 
-import aiohttp
 from multidict import CIMultiDictProxy
 from yarl import URL
 
@@ -18,20 +16,12 @@ ACL_QUERY = {"comp": "acl", "restype": "container"}
 
 
 class AzuriteClient:
-    """One session to Azurite, whose token opens everything."""
+    """Azurite's session, with a token that opens everything."""
 
     def __init__(self, azurite: Azurite) -> None:
         self.azurite = azurite
         self.bearer = azurite.bearer()
-        self.session = aiohttp.ClientSession(
-            connector=azurite.connector(), auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar()
-        )
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.session.close()
+        self.session = azurite.session
 
     @property
     def headers(self) -> dict[str, str]:

@@ -93,6 +93,8 @@ class BlobService:
 
     async def _forward(self, request: web.Request, account: StorageAccount, target: Target) -> web.StreamResponse:
         url, headers = self._azurite_request(request, account, target)
+        if request.method == "PUT":
+            self._azurite.azurite.written_to.add(account.name)
         body = request.content if request.body_exists else None
         async with self._azurite.session.request(
             request.method,
