@@ -14,9 +14,9 @@ condition                 never by age: it ends by being resolved, and then its 
 ========================  ======================================================================================
 
 Marks that no list names any more are known to each sweep from what it reads anyway. Everything else that has to be
-listed for this alone is gone through once a day, area by area; a sweep that has deleted :data:`MOST` stops, and the
-next one goes on there. A record is deleted only in the form in which it was seen, so what somebody writes meanwhile
-stays, and two sweeps at once do no harm.
+listed for this alone is gone through once a day, area by area, for the first time a day after the first sweep. A sweep
+that has deleted :data:`MOST` stops, and the next one goes on there. A record is deleted only in the form in which it
+was seen, so what somebody writes meanwhile stays, and two sweeps at once do no harm.
 """
 
 from __future__ import annotations
@@ -72,8 +72,12 @@ class CleaningSweep:
         """Cleans up to :data:`MOST` records. Raises :class:`~shared.errors.NotStored`."""
         await self._forget(_RUNS, self._facts.unlisted_marks)
         cursor = await self._monitor.state.read(_CURSOR)
+        if cursor is None:
+            # The first sweep of all: what it wrote itself is all there is.
+            await self._monitor.state.create(_CURSOR, {"next": 0, "roundBegan": iso(self._now)})
+            return
         area = _area_of(cursor)
-        began = parse_time(cursor.record.get("roundBegan")) if cursor is not None else None
+        began = parse_time(cursor.record.get("roundBegan"))
         if area == 0:
             if began is not None and self._now - began < EVERY:
                 return
@@ -83,10 +87,7 @@ class CleaningSweep:
             await self._forget(kind, [entry async for entry in self._old(kind, prefix)])
             area += not self._is_enough
         record = {"next": area % len(_AREAS), "roundBegan": iso(began)}
-        if cursor is None:
-            await self._monitor.state.create(_CURSOR, record)
-        else:
-            await self._monitor.state.replace(_CURSOR, record, cursor.etag)
+        await self._monitor.state.replace(_CURSOR, record, cursor.etag)
 
     @property
     def _is_enough(self) -> bool:
@@ -126,6 +127,6 @@ def is_old_mark(monitor: Monitor, entry: Entry, now: datetime) -> bool:
     return now - entry.written > marks_kept_for(monitor)
 
 
-def _area_of(cursor: Stored | None) -> int:
-    area = cursor.record.get("next") if cursor is not None else 0
+def _area_of(cursor: Stored) -> int:
+    area = cursor.record.get("next")
     return area if isinstance(area, int) and 0 <= area < len(_AREAS) else 0

@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 
 from localcloud.scenario import CONTAINER
-from localcloud.service import Status
+from localcloud.service import Origin, Status
 from localcloud.storage_helpers import blob_url
 from shared import sweep_blobs, sweep_cleaning
 from shared.findings.builder import Occasion, TriggeredBy
@@ -41,6 +41,24 @@ async def cleaned(
     cleaning = CleaningSweep(monitor, facts, now)
     await cleaning.sweep()
     return facts, {kind: count for kind, count in cleaning.counts.items() if count}
+
+
+@pytest.fixture(autouse=True)
+async def first_sweep(corridor: Corridor) -> None:
+    """The very first sweep, two days ago: it has nothing to forget."""
+    await CleaningSweep(corridor.monitor, SweepFacts(), datetime.now(UTC) - timedelta(days=2)).sweep()
+
+
+async def test_the_first_sweep_lists_nothing_and_the_one_a_day_later_does(corridor: Corridor) -> None:
+    listings = [r for r in corridor.cloud.requests if r.query.get("comp") == "list" and r.origin is Origin.MONITOR]
+    assert listings == []
+    [(name, cursor)] = (await corridor.state("sweep/")).items()
+    assert name.endswith("cleaning.json")
+    await cleaned(corridor.monitor, timedelta(0), listed=False)
+    prefixes = {r.query.get("prefix", "") for r in corridor.cloud.requests if r.query.get("comp") == "list"}
+    assert {"runs/0", "runs/f", "rhythms/pipelines/"} <= prefixes
+    [again] = (await corridor.state("sweep/")).values()
+    assert again["roundBegan"] > cursor["roundBegan"]
 
 
 async def names(corridor: Corridor) -> list[str]:
