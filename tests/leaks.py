@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from localcloud import LocalCloud
@@ -58,19 +58,8 @@ async def written_by_the_product(cloud: LocalCloud) -> str:
             written.append(list(getattr(cloud.service(name), attribute)))
         except (KeyError, LookupError, StopIteration):
             continue
-    return json.dumps(written, default=str) + "".join([text async for text in _state_records(cloud)])
-
-
-async def _state_records(cloud: LocalCloud) -> AsyncIterator[str]:
-    account, container = _STATE
-    if account not in cloud.world.storage_accounts:
-        return
-    try:
-        names = await cloud.blob_names(account, container)
-    except Exception:  # noqa: BLE001 - a test may have left the account in any state; then nothing can be read
-        return
-    for name in names:
-        yield (await cloud.read_blob(account, container, name)).decode("utf-8", "replace")
+    state = await cloud.stored(*_STATE)
+    return json.dumps(written, default=str) + "".join(record.decode("utf-8", "replace") for record in state.values())
 
 
 def sections_of(report: Any) -> Iterator[str]:

@@ -54,6 +54,12 @@ async def test_properties_listing_and_content(monitor: Monitor, world: World) ->
     assert await names(monitor) == ["folder/a b.tar"]
 
 
+async def test_what_is_stored_is_seen_whatever_may_be_read(world: World, cloud: LocalCloud) -> None:
+    world.storage_accounts[ACCOUNT].disabled = True
+    assert await cloud.stored(ACCOUNT, CONTAINER) == {"folder/a b.tar": b"x" * 1000}
+    assert await cloud.stored(ACCOUNT, "nothing-here") == {}
+
+
 async def test_the_monitor_may_read_and_not_write(monitor: Monitor, world: World) -> None:
     async with monitor.blobs(ACCOUNT) as client:
         with pytest.raises(HttpResponseError) as caught:
