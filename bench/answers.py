@@ -14,6 +14,7 @@ from bench.served_cloud import served_file
 from localcloud import LocalCloud
 from localcloud.connection import connect
 from localcloud.scenario import CONTAINER, transfer_between
+from shared.settings import setting_names
 
 LATENCY: Final = 0.05
 WANTED_SECONDS: Final = 5.0
@@ -58,12 +59,17 @@ async def _seconds(connection_file: str, *words: str, finds: int = 0) -> float:
     began = time.perf_counter()
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "localcloud", "exec", connection_file, "--", *words),
-        env={**os.environ, "ACRTM_STORE": str(Path(connection_file).with_name("findings.duckdb"))},
+        env=_environment() | {"ACRTM_STORE": str(Path(connection_file).with_name("findings.duckdb"))},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    _, err = await process.communicate()
+    out, err = await process.communicate()
     took = time.perf_counter() - began
     if process.returncode != finds:
-        raise RuntimeError(f"acrtm {words[0]} ended with {process.returncode}: {err.decode()[:500]}")
+        raise RuntimeError(f"acrtm {words[0]} ended with {process.returncode}:\n{out.decode()}{err.decode()}")
     return took
+
+
+def _environment() -> dict[str, str]:
+    """This process's, without the settings of an app that was measured in it: they would win over the file's."""
+    return {name: value for name, value in os.environ.items() if name not in setting_names()}
