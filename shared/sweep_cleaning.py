@@ -73,7 +73,7 @@ class CleaningSweep:
         await self._forget(_RUNS, self._facts.unlisted_marks)
         cursor = await self._monitor.state.read(_CURSOR)
         if cursor is None:
-            # The first sweep of all: what it wrote itself is all there is.
+            # The first sweep of all: nothing can be old enough yet.
             await self._monitor.state.create(_CURSOR, {"next": 0, "roundBegan": iso(self._now)})
             return
         area = _area_of(cursor)
