@@ -119,6 +119,15 @@ async def choose_tab(page: Page, label: str) -> None:
     await drawn(page)
 
 
+async def choose_first_row(page: Page) -> None:
+    """Opens the details of the first row that has any, if there is one, and waits until they are drawn."""
+    rows = page.locator("tr.choosable")
+    if await rows.count():
+        await rows.first.press("Enter")
+        await page.locator("tr[aria-selected=true]").first.wait_for()
+        await drawn(page)
+
+
 def written(path: Path, text: str) -> str:
     """The address of a file with ``text``."""
     path.write_text(text, encoding="utf-8")

@@ -11,7 +11,7 @@ from acrtm.view import files
 from acrtm.view.report import report
 from embedded import EmbeddedStore
 from shared.evidence.lookups import utc_now
-from tests.browser.conftest import Opened, Serve, choose_tab, drawn, open_queries, written
+from tests.browser.conftest import Opened, Serve, choose_first_row, choose_tab, open_queries, written
 
 SCRIPT: Final = "<script>window.broken = 1</script>"
 PICTURE: Final = "<img src=x onerror='window.broken = 2'>"
@@ -58,11 +58,7 @@ async def test_everywhere_on_the_live_page(opened: Opened, serve: Serve, tmp_pat
     page = await opened(server.address)
     for label in await page.get_by_role("tab").all_inner_texts():
         await choose_tab(page, label)
-        rows = page.locator("tr.choosable")
-        if await rows.count():
-            await rows.first.press("Enter")
-            await page.locator("tr[aria-selected=true]").first.wait_for()
-            await drawn(page)
+        await choose_first_row(page)
         for button in await page.locator("button.link:visible").all():
             await button.click()
             if await page.locator("dialog").count():

@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import Page
 
 from acrtm.view.server import Server
-from tests.browser.conftest import Opened, choose_tab, drawn, open_queries
+from tests.browser.conftest import Opened, choose_first_row, choose_tab, open_queries
 
 Scheme = Literal["light", "dark"]
 
@@ -41,11 +41,7 @@ async def test_every_tab(opened: Opened, served: Server, width: int, scheme: Sch
     wrong: dict[str, dict[Scheme, list[Any]]] = {}
     for label in await page.get_by_role("tab").all_inner_texts():
         await choose_tab(page, label)
-        rows = page.locator("tr.choosable")
-        if await rows.count():
-            await rows.first.press("Enter")
-            await page.locator("tr[aria-selected=true]").first.wait_for()
-            await drawn(page)
+        await choose_first_row(page)
         wrong[label] = await looked_at_in_both_schemes(page, scheme)
     await open_queries(page)
     wrong["Query"] = await looked_at_in_both_schemes(page, scheme)
