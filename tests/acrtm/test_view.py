@@ -6,8 +6,7 @@ import asyncio
 import contextlib
 import json
 import re
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -156,17 +155,14 @@ async def test_nonsense_gets_an_error_in_words(
         assert (await answer.json())["error"]
 
 
-def wait_until(holds: Callable[[], bool]) -> None:
-    while not holds():
-        time.sleep(0.01)
-
-
 async def test_a_query_that_does_not_end_is_ended_with_the_server(
     server: Server, browser: aiohttp.ClientSession
 ) -> None:
     endless = {"kql": "range One from 1 to 1000000000000 step 1 | summarize count()"}
     asked = asyncio.create_task(browser.post(f"{server.address}api/query", json=endless))
-    await asyncio.to_thread(wait_until, lambda: server.queries == 1)
+    while server.queries == 0:
+        assert not asked.done(), f"it has ended by itself: {await (await asked).text()}"
+        await asyncio.sleep(0.01)
     await server.close()
     with contextlib.suppress(aiohttp.ClientError):
         assert (await asked).status == 400
