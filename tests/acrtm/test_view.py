@@ -158,7 +158,10 @@ async def test_nonsense_gets_an_error_in_words(
 async def test_a_query_that_does_not_end_is_ended_with_the_server(
     server: Server, browser: aiohttp.ClientSession
 ) -> None:
-    endless = {"kql": "range One from 1 to 1000000000000 step 1 | summarize count()"}
+    # Each with each of many: what the embedded store has to go through, and not only to refuse.
+    many = "range {0} from 1 to 300000 step 1 | extend Key = 1"
+    pairs = f"{many.format('One')} | join kind=inner ({many.format('Two')}) on Key | where One * Two == 7"
+    endless = {"kql": f"{pairs} | summarize count()"}
     asked = asyncio.create_task(browser.post(f"{server.address}api/query", json=endless))
     while server.queries == 0:
         assert not asked.done(), f"it has ended by itself: {await (await asked).text()}"
