@@ -16,13 +16,11 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from urllib.parse import quote
 from xml.etree import ElementTree as ET
 
 import aiohttp
 import jwt
 import trustme
-from yarl import URL
 
 from localcloud.world.storage import new_account_key
 
@@ -141,33 +139,13 @@ class Azurite:
     def url(self, account: str) -> str:
         return f"https://{LOOPBACK}:{self.port}/{account}"
 
-    async def contents(self, account: str, container: str) -> dict[str, bytes]:
-        """Every blob of a container by its name; empty without one."""
-        place, headers = f"{self.url(account)}/{container}", self._headers
-        async with self.session.get(f"{place}?restype=container&comp=list", headers=headers) as answer:
-            if answer.status == 404:
-                return {}
-            answer.raise_for_status()
-            names = [element.text or "" for element in ET.fromstring(await answer.read()).iter("Name")]
-
-        async def read(name: str) -> bytes:
-            async with self.session.get(URL(f"{place}/{quote(name)}", encoded=True), headers=headers) as answer:
-                answer.raise_for_status()
-                return await answer.read()
-
-        return dict(zip(names, await asyncio.gather(*map(read, names)), strict=True))
-
-    @property
-    def _headers(self) -> dict[str, str]:
-        return {"Authorization": self.bearer(), "x-ms-version": "2024-11-04"}
-
     async def wipe(self) -> None:
         """Delete every container of every account that was written to."""
         await asyncio.gather(*(self._wipe_account(account) for account in self.written_to))
         self.written_to.clear()
 
     async def _wipe_account(self, account: str) -> None:
-        headers = self._headers
+        headers = {"Authorization": self.bearer(), "x-ms-version": "2024-11-04"}
         async with self.session.get(f"{self.url(account)}?comp=list", headers=headers) as answer:
             answer.raise_for_status()
             names = [element.text for element in ET.fromstring(await answer.read()).iter("Name")]

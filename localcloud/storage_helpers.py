@@ -228,7 +228,7 @@ class StorageHelpers:
 
     async def stored(self, account: str, container: str) -> dict[str, bytes]:
         """Every blob of a container as it is stored, whatever the world lets anybody read."""
-        return await self._core.azurite.azurite.contents(account, container)
+        return await self._core.azurite.contents(account, container)
 
     async def blob_names(self, account: str, container: str) -> list[str]:
         url = f"https://{account}.blob.core.windows.net/{container}?restype=container&comp=list"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
+from urllib.parse import quote
+from xml.etree import ElementTree as ET
 
 from multidict import CIMultiDictProxy
 from yarl import URL
@@ -43,6 +46,22 @@ class AzuriteClient:
         async with self.session.get(url, headers=headers) as answer:
             answer.raise_for_status()
             return await answer.read()
+
+    async def contents(self, account: str, container: str) -> dict[str, bytes]:
+        """Every blob of a container by its name; empty without one."""
+        place, headers = f"{self.azurite.url(account)}/{container}", self.headers
+        async with self.session.get(f"{place}?restype=container&comp=list", headers=headers) as answer:
+            if answer.status == 404:
+                return {}
+            answer.raise_for_status()
+            names = [element.text or "" for element in ET.fromstring(await answer.read()).iter("Name")]
+
+        async def read(name: str) -> bytes:
+            async with self.session.get(URL(f"{place}/{quote(name)}", encoded=True), headers=headers) as answer:
+                answer.raise_for_status()
+                return await answer.read()
+
+        return dict(zip(names, await asyncio.gather(*map(read, names)), strict=True))
 
     def signed(
         self,
