@@ -23,6 +23,7 @@ import jwt
 import trustme
 
 from localcloud.world.storage import new_account_key
+from shared.azure.connector import ClosingConnector
 
 ACCOUNT_POOL = (
     "contosoexport",
@@ -157,7 +158,7 @@ class Azurite:
 def _session(authority: trustme.CA) -> aiohttp.ClientSession:
     """One for every local cloud on this Azurite: making a connection takes longer than using it."""
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(ssl=_trust(authority), limit=0, keepalive_timeout=_KEEP_IDLE),
+        connector=ClosingConnector(ssl=_trust(authority), limit=0, keepalive_timeout=_KEEP_IDLE),
         auto_decompress=False,
         cookie_jar=aiohttp.DummyCookieJar(),
     )

@@ -17,6 +17,8 @@ from collections.abc import Awaitable, Callable, Mapping
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from shared.azure.connector import ClosingConnector
+
 LOOPBACK = "127.0.0.1"
 Lookup = Callable[[str], Awaitable[bool]]
 
@@ -70,7 +72,7 @@ def client_session(
     front_port: int, exists: Lookup, authority: ssl.SSLContext, headers: Mapping[str, str] | None = None
 ) -> aiohttp.ClientSession:
     """A session as azure-core's aiohttp transport wants it, which reaches nothing but the local cloud."""
-    connector = aiohttp.TCPConnector(
+    connector = ClosingConnector(
         resolver=LoopbackResolver(front_port, exists),
         use_dns_cache=False,  # the world may lose a host at any time
         ssl=authority,

@@ -17,6 +17,7 @@ from azure.core.exceptions import AzureError
 from azure.core.pipeline.policies import AsyncRetryPolicy
 from azure.core.pipeline.transport import AioHttpTransport
 
+from shared.azure.connector import ClosingConnector
 from shared.azure.failures import described
 from shared.clouds import Cloud
 from shared.errors import Unreachable
@@ -37,7 +38,7 @@ SessionFactory = Callable[[], aiohttp.ClientSession]
 def open_session() -> aiohttp.ClientSession:
     """The session of a process: what azure-core would open for each client, once for all of them."""
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=_MOST_CONNECTIONS, ttl_dns_cache=60),
+        connector=ClosingConnector(limit=_MOST_CONNECTIONS, ttl_dns_cache=60),
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
         trust_env=True,
