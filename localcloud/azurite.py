@@ -23,7 +23,7 @@ import jwt
 import trustme
 
 from localcloud.world.storage import new_account_key
-from shared.azure.connector import ClosingConnector
+from shared.connector import ClosingConnector
 
 ACCOUNT_POOL = (
     "contosoexport",

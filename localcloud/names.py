@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable, Mapping
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from shared.azure.connector import ClosingConnector
+from shared.connector import ClosingConnector
 
 LOOPBACK = "127.0.0.1"
 Lookup = Callable[[str], Awaitable[bool]]

@@ -17,9 +17,9 @@ from azure.core.exceptions import AzureError
 from azure.core.pipeline.policies import AsyncRetryPolicy
 from azure.core.pipeline.transport import AioHttpTransport
 
-from shared.azure.connector import ClosingConnector
 from shared.azure.failures import described
 from shared.clouds import Cloud
+from shared.connector import ClosingConnector
 from shared.errors import Unreachable
 
 if TYPE_CHECKING:

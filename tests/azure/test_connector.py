@@ -15,7 +15,7 @@ import aiohttp
 import pytest
 import trustme
 
-from shared.azure.connector import ClosingConnector, plain_socket
+from shared.connector import ClosingConnector, plain_socket
 
 LOOPBACK = "127.0.0.1"
 
