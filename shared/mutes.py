@@ -59,7 +59,8 @@ def _matches(mute: Mute, row: Mapping[str, object]) -> bool:
 
 
 def _fits(pattern: str, name: str) -> bool:
-    return bool(name) and fnmatchcase(name.lower(), pattern.lower())
+    # A bracket stands for itself: blobs have them in their names, and a mute is copied from there.
+    return bool(name) and fnmatchcase(name.lower(), pattern.lower().replace("[", "[[]"))
 
 
 def apply_mutes(finding: Finding, mutes: Iterable[Mute]) -> Finding:

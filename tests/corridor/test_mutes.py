@@ -81,6 +81,14 @@ def test_blobs_are_named_with_their_container() -> None:
     assert not matches(mute(blob="b.log"), about)
 
 
+def test_a_bracket_in_a_pattern_is_a_bracket() -> None:
+    nightly = finding(container_name="in", blob_name="nightly[1].tar")
+    other = finding(container_name="in", blob_name="nightly1.tar")
+    for pattern in ("in/nightly[1].tar", "in/*[1].*"):
+        assert matches(mute(blob=pattern), nightly)
+        assert not matches(mute(blob=pattern), other)
+
+
 def test_the_longest_mute_counts_and_none_that_has_ended() -> None:
     soon, late, over = (mute(until=NOW + timedelta(days=days)) for days in (1, 9, -1))
     assert muted_by(finding(), [soon, late, over], NOW) == late
