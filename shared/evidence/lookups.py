@@ -126,11 +126,17 @@ class Lookups:
         self, scope: str, principals: tuple[str, ...], after: datetime | None = None
     ) -> Piece[tuple[Grant, ...]]:
         """The roles that any of a pipeline's identities holds at ``scope``."""
+        reader = self._azure.access
+
+        async def grants_to(principal: str) -> tuple[Grant, ...]:
+            # Put together anew each time: what a role allows may be older than who was given it.
+            key = ("assignments", scope, principal)
+            assignments = await self._cached(key, lambda: reader.assignments(scope, principal), after)
+            return await reader.grants_of(assignments, after)
+
         found: list[Grant] = []
         for principal in principals:
-            key = ("grants", scope, principal)
-            asked = self._cached(key, lambda who=principal: self._azure.access.grants(scope, who), after)  # type: ignore[misc]
-            grants = await piece(asked, f"scope {scope}")
+            grants = await piece(grants_to(principal), f"scope {scope}")
             if isinstance(grants, Missing):
                 # The scope itself was read a moment ago: that its roles are not there says nothing about them.
                 right = "Microsoft.Authorization/roleAssignments/read"

@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
+from shared.records.json_fields import Json, mapping, text
+
 
 @dataclass(frozen=True, slots=True)
 class Permission:
@@ -28,11 +30,30 @@ class Permission:
 
 
 @dataclass(frozen=True, slots=True)
-class Grant:
-    """One role assignment of an identity, with what its role allows.
+class Assignment:
+    """One role assignment; ``role_id`` is where the role's definition stands.
 
     ``conditional`` assignments depend on attributes that can't be judged from here.
     """
+
+    role_id: str
+    scope: str
+    conditional: bool
+
+    @classmethod
+    def from_json(cls, source: Json) -> Assignment:
+        """Reads ARM's ``roleAssignments``."""
+        properties = mapping(source, "properties")
+        return cls(
+            role_id=text(properties, "roleDefinitionId"),
+            scope=text(properties, "scope"),
+            conditional=bool(text(properties, "condition")),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """One role assignment of an identity, with what its role allows."""
 
     role_name: str
     scope: str
