@@ -93,6 +93,11 @@ def test_azd_finds_the_templates_and_the_code() -> None:
     assert tagged == [service]
 
 
+def test_an_azd_that_deletes_groups_of_others_is_refused() -> None:
+    assert azure_yaml()["requiredVersions"] == {"azd": ">= 1.24.1"}
+    assert "Azure Developer CLI 1.24.1 or newer" in (ROOT / "docs" / "deploy.md").read_text("utf-8")
+
+
 def test_each_hook_is_there_for_both_systems() -> None:
     hooks = azure_yaml()["hooks"]
     # Roles need the identity of the first stage, events need the code.
