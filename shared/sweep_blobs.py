@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from shared.addresses import ContainerAddress, read_container_address
+from shared.azure.state_listing import Entry
 from shared.diagnosis.diagnose import Diagnosis
 from shared.errors import Gone, ServiceError, TransientError
 from shared.findings.builder import Occasion
@@ -22,7 +23,6 @@ from shared.records.storage import Blob
 from shared.records.transfer import Direction, Pipeline
 from shared.sinks.expectations import PREFIX, expectation_key, opened_by_label
 from shared.sinks.rhythms import Rhythms
-from shared.sinks.state_listing import Entry
 from shared.sweep_facts import SweepFacts
 
 # Without a waiting blob a container is listed at this rhythm; with one that is overdue, at every sweep.

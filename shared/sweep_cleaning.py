@@ -27,10 +27,10 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
+from shared.azure.state_listing import Entry
 from shared.monitor import Monitor
 from shared.sinks.rhythms import KINDS, rhythm_prefix
 from shared.sinks.run_marks import run_prefix
-from shared.sinks.state_listing import Entry
 from shared.sinks.state_store import Stored
 from shared.sweep_facts import SweepFacts
 from shared.times import iso, parse_time

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from shared.addresses import BlobAddress
+from shared.azure.state_listing import Entry
 from shared.diagnosis.diagnose import Diagnosis
 from shared.evidence.pieces import Unavailable
 from shared.findings.builder import subject_of
@@ -14,7 +15,6 @@ from shared.findings.finding import Finding, State, finding_key
 from shared.records.key_vault import SecretAttributes
 from shared.records.transfer import Direction, PipelineRun, RunOutcome
 from shared.rules.model import Outcome
-from shared.sinks.state_listing import Entry
 from shared.times import is_since_write
 
 

@@ -5,21 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
-from azure.core.messaging import CloudEvent
-from azure.eventgrid.aio import EventGridPublisherClient
-
-from shared.azure.connection import Connection, FixedScopeCredential
-from shared.azure.failures import asking
+from shared.azure.connection import Connection
+from shared.azure.topic import TopicWriter
 from shared.errors import NotStored, ServiceError
 from shared.findings.finding import Row, digest
 from shared.rules.catalogue import CATALOGUE
 from shared.rules.model import Subject
 from shared.sinks.shared_uploads import SharedUploads, TooLarge
-from shared.times import parse_time
 
 
 class AlertKind(StrEnum):
@@ -74,9 +69,7 @@ class AlertTopic:
     """Publishes alerts on the topic in the settings."""
 
     def __init__(self, connection: Connection, endpoint: str) -> None:
-        self._connection = connection
-        self._endpoint = endpoint
-        self._client: EventGridPublisherClient | None = None
+        self._topic = TopicWriter(connection, endpoint)
         self.uploads = SharedUploads(self._send)
 
     async def publish(self, alerts: Sequence[Alert]) -> None:
@@ -85,35 +78,8 @@ class AlertTopic:
             await self.uploads.add([json.dumps(alert.to_json()).encode() for alert in alerts])
 
     async def _send(self, alerts: Sequence[bytes]) -> None:
-        events = [_event(json.loads(alert)) for alert in alerts]
         try:
-            async with asking("Event Grid topic", self._endpoint, "Microsoft.EventGrid/events/send/action"):
-                await self._opened().send(events)
+            await self._topic.send([json.loads(alert) for alert in alerts])
         except ServiceError as error:
             kind = TooLarge if error.status == 413 else NotStored
             raise kind(f"alerts were not published: {error}") from None
-
-    def _opened(self) -> EventGridPublisherClient:
-        if self._client is None:
-            connection = self._connection
-            credential = FixedScopeCredential(connection.credential, connection.cloud.eventgrid_scope)
-            self._client = EventGridPublisherClient(
-                self._endpoint,
-                credential,
-                transport=connection.transport(),
-                # A publish that failed waits in the state store; the sweep is its retry.
-                retry_total=0,
-            )
-        return self._client
-
-
-def _event(source: dict[str, Any]) -> CloudEvent[Any]:
-    time: datetime | None = parse_time(source["time"])
-    return CloudEvent(
-        source=source["source"],
-        type=source["type"],
-        data=source["data"],
-        id=source["id"],
-        subject=source["subject"],
-        time=time,
-    )

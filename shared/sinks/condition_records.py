@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
+from shared.azure.state_listing import Entry
 from shared.findings.finding import Finding, Row, State, digest
 from shared.rules.catalogue import CATALOGUE
 from shared.rules.model import Outcome, Subject
-from shared.sinks.state_listing import Entry
 from shared.times import iso, parse_time
 
 PREFIX: Final = "conditions/"

@@ -7,15 +7,12 @@ they are. A repeated upload stores a row twice with the same ``FindingId``, whic
 from __future__ import annotations
 
 import gzip
-import io
 import json
 from collections.abc import Sequence
 from typing import Protocol
 
-from azure.monitor.ingestion.aio import LogsIngestionClient
-
-from shared.azure.connection import BoundedRetry, Connection
-from shared.azure.failures import asking
+from shared.azure.connection import Connection
+from shared.azure.ingestion import LogsWriter
 from shared.errors import NotStored, ServiceError
 from shared.findings.finding import Finding, Row
 from shared.settings import Settings
@@ -36,9 +33,8 @@ class LogsIngestion:
     """Writes findings as rows of the stream in the settings."""
 
     def __init__(self, connection: Connection, settings: Settings) -> None:
-        self._connection = connection
+        self._writer = LogsWriter(connection, settings.logs_ingestion_endpoint)
         self._settings = settings
-        self._client: LogsIngestionClient | None = None
         self.uploads = SharedUploads(self._send)
 
     async def write(self, findings: Sequence[Finding]) -> None:
@@ -51,27 +47,13 @@ class LogsIngestion:
             await self.uploads.add([encoded(row) for row in rows])
 
     async def _send(self, rows: Sequence[bytes]) -> None:
-        body = io.BytesIO(gzip.compress(b"[" + b",".join(rows) + b"]", compresslevel=5, mtime=0))
-        rule = self._settings.logs_dcr_immutable_id
+        body = gzip.compress(b"[" + b",".join(rows) + b"]", compresslevel=5, mtime=0)
         try:
-            async with asking("Logs ingestion", rule, "Microsoft.Insights/Telemetry/Write"):
-                await self._opened().upload(rule, self._settings.logs_stream_name, body)
+            await self._writer.upload(self._settings.logs_dcr_immutable_id, self._settings.logs_stream_name, body)
         except ServiceError as error:
             # Whatever the code: a role takes half an hour to spread, and a lost row is lost for good.
             kind = TooLarge if error.status == 413 else NotStored
             raise kind(f"findings were not stored: {error}") from None
-
-    def _opened(self) -> LogsIngestionClient:
-        if self._client is None:
-            connection = self._connection
-            self._client = LogsIngestionClient(
-                self._settings.logs_ingestion_endpoint,
-                connection.credential,
-                credential_scopes=[connection.cloud.monitor_scope],
-                transport=connection.transport(),
-                retry_policy=BoundedRetry(),
-            )
-        return self._client
 
 
 def encoded(row: Row) -> bytes:

@@ -17,8 +17,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
+from shared.azure.state_listing import Entry
 from shared.findings.finding import digest
-from shared.sinks.state_listing import Entry
 from shared.sinks.state_store import StateStore, Stored
 from shared.times import iso, parse_time
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
+from shared.azure.state_listing import Entry
 from shared.errors import NotStored
 from shared.findings.finding import digest
-from shared.sinks.state_listing import Entry
 from shared.sinks.state_store import StateStore
 from shared.times import iso, parse_time
 

@@ -9,12 +9,12 @@ from typing import Any, Final
 
 import pytest
 
+from shared.azure.state_listing import Entry
 from shared.errors import NotStored
 from shared.findings.finding import Finding, State, finding_id, finding_key
 from shared.sinks.alerts import Alert
 from shared.sinks.condition_records import ORPHANED_AFTER, Telling, Told, condition_key, condition_of, label, row_of
 from shared.sinks.conditions import Conditions
-from shared.sinks.state_listing import Entry
 from shared.sinks.state_store import MemoryStateStore, Record, Stored
 from shared.times import iso
 

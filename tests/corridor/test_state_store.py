@@ -12,10 +12,10 @@ import pytest
 
 from localcloud import LocalCloud
 from localcloud.service import Fault, FaultAction, Hang, LoseAnswer, MalformedJson, Origin, Reset, Status, Truncate
+from shared.azure import state_container
 from shared.azure.connection import Connection
 from shared.clouds import PUBLIC
 from shared.errors import NotStored
-from shared.sinks import state_store
 from shared.sinks.state_store import BlobStateStore, MemoryStateStore, StateStore
 from tests.corridor.conftest import answers_within
 
@@ -142,7 +142,7 @@ async def test_a_listing_goes_over_pages(
 ) -> None:
     for number in range(7):
         await blobs.create(f"runs/{number}.json", {}, f"label {number}")
-    monkeypatch.setattr(state_store, "PAGE_SIZE", 3)
+    monkeypatch.setattr(state_container, "PAGE_SIZE", 3)
     asked = cloud.requests.count(service="storage", origin=Origin.MONITOR)
     assert await listed(blobs, "runs/") == [(f"runs/{number}.json", f"label {number}") for number in range(7)]
     assert cloud.requests.count(service="storage", origin=Origin.MONITOR) - asked == 3

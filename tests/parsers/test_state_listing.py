@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.sinks.state_listing import Entry, read_page
+from shared.azure.state_listing import Entry, read_page
 
 # What XML can carry at all.
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc"), exclude_characters="\ufffe\uffff"))

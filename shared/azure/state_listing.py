@@ -1,4 +1,4 @@
-"""One page of a container's listing, as far as the state store wants it.
+"""One page of a container's listing, as far as the monitor wants it.
 
 The SDK reads every property of every blob by way of its models, which takes most of the time of a sweep in which
 everything is known. Four things are wanted here: name, label, ETag and the time of the last write.
