@@ -6,7 +6,7 @@ seems to be gone, or where nothing else looks at its blob, that is asked for (:m
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -157,8 +157,8 @@ def resolved_because(record: Mapping[str, Any], key: str, facts: SweepFacts, beg
     opened = parse_time(record.get("openedAt"))
     if rule is None or rule.subject is Subject.MONITOR:
         return _path_is_open(row, key, facts)
-    # What an event has opened since may be younger than the look.
-    before_look = opened is None or opened <= began
+    # What an event has opened since, or met once more, may be younger than the look.
+    before_look = all(moment <= began for moment in _met(record))
     if key in facts.healthy and before_look:
         return "a later look finds it gone"
     if rule.subject is Subject.BLOB:
@@ -177,6 +177,13 @@ def resolved_because(record: Mapping[str, Any], key: str, facts: SweepFacts, beg
     if again is not None and rule.id == STUCK:
         return "the run has succeeded after all"
     return ""
+
+
+def _met(record: Mapping[str, Any]) -> Iterator[datetime]:
+    """When the condition is known to have been there: a run may have begun before a look and failed after it."""
+    latest = row_of({"row": record.get("lastRow")})
+    moments = (parse_time(record.get("openedAt")), last_failed(record), parse_time(latest.get("TimeGenerated")))
+    return (moment for moment in moments if moment is not None)
 
 
 def _without_mute(row: Row) -> Row:

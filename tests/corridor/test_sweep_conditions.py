@@ -153,6 +153,26 @@ async def test_what_opened_after_a_look_is_not_over_by_that_look(corridor: Corri
     assert told(corridor) == [("Opened", "ACRT201"), ("Resolved", "ACRT201")]
 
 
+@pytest.mark.parametrize("began_before", [False, True])
+async def test_a_run_that_fails_after_the_look_keeps_the_condition_open(corridor: Corridor, began_before: bool) -> None:
+    await corridor.run_event(await corridor.failed_export("first"))
+    other = await corridor.another()
+    facts = SweepFacts()
+    facts.healthy |= {record["findingKey"] for record in (await corridor.state("conditions/")).values()}
+    looked = datetime.now(UTC)
+    second = await corridor.failed_export("second")
+    if began_before:
+        # It was under way while the sweep looked at the pipeline, and failed after that.
+        run = corridor.scenario.source.runs["second"]
+        run.response["startTime"] = (looked - timedelta(microseconds=1)).isoformat()
+    await corridor.run_event(second, other)
+    await ConditionSweep(corridor.monitor, facts, looked).sweep()
+    assert told(corridor) == [("Opened", "ACRT201")]
+    assert [row["State"] for row in rows_of(corridor, "ACRT201")] == ["Open", "Open"]
+    await ConditionSweep(corridor.monitor, facts, datetime.now(UTC)).sweep()
+    assert told(corridor) == [("Opened", "ACRT201"), ("Resolved", "ACRT201")]
+
+
 async def test_no_row_is_stored_of_a_condition_that_can_not_be_kept(corridor: Corridor) -> None:
     scenario = corridor.scenario
     corridor.cloud.world.revoke_secret_get(scenario.vault, scenario.export_pipeline)
