@@ -51,6 +51,19 @@ async def test_a_query_is_answered_a_wrong_one_explained_and_a_shipped_one_click
     await is_shipped(page)
 
 
+async def test_the_first_query_lists_what_is_open_and_nothing_that_is_resolved(opened: Opened, served: Server) -> None:
+    latest = "AcrTransferFindings_CL | summarize arg_max(TimeGenerated, *) by FindingKey"
+    assert served.store.query(f"{latest} | where State == 'Resolved'").dicts()
+    wanted = served.store.query(f"{latest} | where State == 'Open'").dicts()
+    page = await opened(served.address)
+    await open_queries(page)
+    await page.get_by_role("button", name="Run", exact=True).click()
+    rows = page.locator(".result tbody tr")
+    await rows.first.wait_for()
+    rules = await rows.locator("td[data-label=RuleId]").all_inner_texts()
+    assert sorted(rules) == sorted(row["RuleId"] for row in wanted)
+
+
 async def is_shipped(page: Page) -> None:
     """The shipped queries stand beside the editor, and one that is clicked is answered."""
     names = await page.locator(".shipped button").all_inner_texts()

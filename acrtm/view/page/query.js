@@ -67,7 +67,7 @@ View.query = async (into) => {
     };
   };
   const editor = CodeMirror(place, {
-    value: `${schema.table}\n| where State == "Open"\n| summarize arg_max(TimeGenerated, *) by FindingKey\n| project TimeGenerated, Severity, RuleId, Summary, FixCommand\n| order by TimeGenerated desc`,
+    value: `${schema.table}\n| summarize arg_max(TimeGenerated, *) by FindingKey\n| where State == "Open"\n| project TimeGenerated, Severity, RuleId, Summary, FixCommand\n| order by TimeGenerated desc`,
     lineNumbers: true,
     lineWrapping: true,
     viewportMargin: Infinity,
