@@ -29,3 +29,9 @@ async def test_a_time_is_short_in_its_cell_and_whole_in_its_title(opened: Opened
     assert whole is not None
     assert whole.endswith(" UTC")
     assert await time.inner_text() == whole[: len("2026-11-23 16:05")]
+
+
+async def test_what_has_just_ended_has_no_sign(opened: Opened, served: Server) -> None:
+    page = await opened(served.address)
+    words = await page.evaluate("() => [-0, -0.004, -0.5, 0.004].map((days) => View.words(days, 'real'))")
+    assert words == ["0", "0", "-0.5", "0"]

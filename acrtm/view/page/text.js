@@ -31,7 +31,8 @@ View.time = (text) => {
   return View.element("time", { datetime: text, title: View.moment(text) }, day, ...rest.flatMap((part) => [" ", part]));
 };
 
-const numbers = new Intl.NumberFormat("en", { maximumFractionDigits: 2 });
+// A little less than nothing, as of what has just ended, is no "-0".
+const numbers = new Intl.NumberFormat("en", { maximumFractionDigits: 2, signDisplay: "negative" });
 
 /** A cell's value in words; `type` is its type in Kusto. */
 View.words = (value, type) => {
