@@ -175,15 +175,20 @@ class Monitor:
         return recorded
 
     async def look_at_blob(
-        self, address: BlobAddress, *, trusted: bool, waiting_since: datetime | None = None
+        self,
+        address: BlobAddress,
+        *,
+        trusted: bool,
+        waiting_since: datetime | None = None,
+        after: datetime | None = None,
     ) -> tuple[Diagnosis, ...]:
         """The source-trigger prerequisites of a blob and of every import pipeline that watches its container.
 
         Nothing is asked about an account that no known pipeline uses, unless it is ``trusted``. A blob that is
-        gone by now is no fault: then there is nothing to say. Raises a :class:`~shared.errors.ServiceError` if
-        the blob can't be had for now.
+        gone by now is no fault: then there is nothing to say. What was read before ``after`` does not count.
+        Raises a :class:`~shared.errors.ServiceError` if the blob can't be had for now.
         """
-        pipelines, open_ends = await self.gatherer.lookups.all_pipelines()
+        pipelines, open_ends = await self.gatherer.lookups.all_pipelines(after)
         place = address.in_container
         watchers = tuple(pipeline for pipeline in pipelines if self.gatherer.reads(pipeline, place))
         writers = tuple(pipeline for pipeline in pipelines if self.gatherer.writes(pipeline, place))
@@ -210,7 +215,7 @@ class Monitor:
         if not watchers:
             evidence = replace(self.gatherer.blank(Look.BLOB, ""), container_address=place, **about_blob)
             return diagnose_blob([evidence])
-        return await self._look_for_readers(address, blob, watchers, about_blob)
+        return await self._look_for_readers(address, blob, watchers, about_blob, after=after)
 
     async def look_at_listed_blob(
         self,
@@ -218,6 +223,8 @@ class Monitor:
         readers: Sequence[Pipeline],
         waiting_since: datetime | None,
         runs: Unavailable | None = None,
+        *,
+        after: datetime | None = None,
     ) -> tuple[Diagnosis, ...]:
         """The same for a blob that a listing has shown, and the pipelines that read its container.
 
@@ -230,7 +237,7 @@ class Monitor:
             "writers": (),
             "waiting_since": waiting_since,
         }
-        return await self._look_for_readers(blob.address, blob, tuple(readers), about_blob, runs)
+        return await self._look_for_readers(blob.address, blob, tuple(readers), about_blob, runs, after=after)
 
     async def _look_for_readers(
         self,
@@ -239,11 +246,13 @@ class Monitor:
         readers: tuple[Pipeline, ...],
         about_blob: Mapping[str, Any],
         runs: Unavailable | None = None,
+        *,
+        after: datetime | None = None,
     ) -> tuple[Diagnosis, ...]:
         """One diagnosis for each pipeline that reads the blob's container."""
-        about = {**about_blob, "runs_of_blob": runs or await self._runs_of(address, readers, blob)}
+        about = {**about_blob, "runs_of_blob": runs or await self._runs_of(address, readers, blob, after)}
         evidences = await asyncio.gather(
-            *(self.gatherer.known_pipeline(pipeline, Look.BLOB, about=about) for pipeline in readers)
+            *(self.gatherer.known_pipeline(pipeline, Look.BLOB, about=about, after=after) for pipeline in readers)
         )
         return diagnose_blob(evidences)
 
@@ -264,13 +273,14 @@ class Monitor:
         return await self.recorder.record([Diagnosis(evidence, (), (), {missing: rules})], occasion)
 
     async def _runs_of(
-        self, address: BlobAddress, watchers: tuple[Any, ...], blob: Blob | Unavailable
+        self, address: BlobAddress, watchers: tuple[Any, ...], blob: Blob | Unavailable, after: datetime | None
     ) -> tuple[PipelineRun, ...] | Unavailable:
         """The import runs that name the blob and began after it was written."""
         written = blob.last_modified if isinstance(blob, Blob) else None
+        read_after = max((moment for moment in (written, after) if moment is not None), default=None)
         named: list[PipelineRun] = []
         for registry_id in dict.fromkeys(pipeline.registry_id for pipeline in watchers):
-            runs = await self.gatherer.lookups.runs_of(registry_id, after=written)
+            runs = await self.gatherer.lookups.runs_of(registry_id, after=read_after)
             if isinstance(runs, Unavailable):
                 return runs
             if isinstance(runs, Missing):

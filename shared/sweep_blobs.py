@@ -170,7 +170,8 @@ class BlobSweep:
         # Asked for each blob again, runs that can't be listed would take the sweep's whole time.
         unlisted = (self._facts.unlisted_runs.get(pipeline.registry_id) for pipeline in readers)
         runs = next((reason for reason in unlisted if reason is not None), None)
-        diagnoses = await self._monitor.look_at_listed_blob(blob, readers, since, runs)
+        # What another look has read before this sweep says nothing about a condition that was opened since.
+        diagnoses = await self._monitor.look_at_listed_blob(blob, readers, since, runs, after=self._now)
         recorded = await self._monitor.recorder.record(diagnoses, occasion)
         self._learn(diagnoses, recorded)
         for diagnosis in diagnoses:

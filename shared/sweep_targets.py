@@ -29,7 +29,7 @@ from shared.resource_ids import (
 )
 from shared.rules.catalogue import CATALOGUE
 from shared.rules.model import Rule, Subject
-from shared.sinks.condition_records import Condition, last_failed, row_of, short
+from shared.sinks.condition_records import Condition, is_seen_by_a_blob, last_failed, row_of, short
 from shared.sinks.expectations import expectation_key
 from shared.sinks.rhythms import Rhythms
 from shared.sweep_facts import SweepFacts
@@ -87,7 +87,7 @@ class Targets:
     def may_be_over(self, condition: Condition) -> bool:
         """Whether its record is worth reading, as far as the listing tells."""
         rule = CATALOGUE.get(condition.rule_id)
-        if rule is None or rule.subject in {Subject.BLOB, Subject.MONITOR}:
+        if rule is None or rule.subject is Subject.MONITOR or is_seen_by_a_blob(rule):
             return self._rhythms.is_due(condition.finding_key, EVERY, self._now) or self._seems_gone(condition)
         return self._seems_gone(condition)
 
@@ -115,7 +115,7 @@ class Targets:
         if rule is None or rule.subject is not Subject.BLOB:
             if registry_id and _ends_with_its_pipeline(row) and await self._pipeline_is_gone(row, registry_id):
                 return "the pipeline is gone"
-            if not is_kept_from_blob(row):
+            if not is_kept_from_blob(row) and (rule is None or not is_seen_by_a_blob(rule)):
                 return ""
         return await self._of_blob(row, rule, key)
 
@@ -191,7 +191,7 @@ class Targets:
             return "the blob's storage account is gone" if gone else ""
         if says_it_is_missing:
             return "the blob is there now"
-        if rule is None or rule.subject is not Subject.BLOB:
+        if rule is None or not is_seen_by_a_blob(rule):
             return "a later look was not kept from it"
         if await self._monitor.state.read(expectation_key(address, blob.etag)) is not None:
             # It waits for its import, and who lists its container looks at it.
@@ -201,7 +201,7 @@ class Targets:
     async def _look_again(self, address: BlobAddress, key: str) -> str:
         """Whether the blob as it is, with the pipelines that there are now, would still say so."""
         seen = SweepFacts()
-        for diagnosis in await self._monitor.look_at_blob(address, trusted=True):
+        for diagnosis in await self._monitor.look_at_blob(address, trusted=True, after=self._now):
             seen.add_look(diagnosis)
             seen.add_findings(FindingBuilder(diagnosis, Occasion(TriggeredBy.SWEEP)).findings())
         return "a later look finds it gone" if key in seen.healthy - seen.unhealthy else ""

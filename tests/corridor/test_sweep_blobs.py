@@ -93,6 +93,35 @@ async def test_what_arrives_where_runs_can_not_be_listed_is_looked_at_all_the_sa
     assert told(corridor) == [("Opened", "ACRT201")]
 
 
+async def containers_are_due(corridor: Corridor) -> None:
+    """Containers are listed again by the next sweep, and pipelines are not looked at before their hour is over."""
+    state = corridor.monitor.state
+    for entry in [entry async for entry in state.entries("rhythms/containers")]:
+        await state.delete(entry.key, entry.etag)
+
+
+async def test_what_was_read_before_the_sweep_resolves_nothing(corridor: Corridor) -> None:
+    cloud, scenario = corridor.cloud, corridor.scenario
+    timer = await corridor.another()
+    await corridor.sweep(timer)
+    await landed(corridor)
+    await corridor.blob_event(corridor.file("blob-put-blob"), timer)
+    # That instance knows the vault as it was, and another one hears of the failure.
+    cloud.world.revoke_secret_get(scenario.vault, scenario.import_pipeline)
+    await cloud.put_run(scenario.target, "byhand", scenario.import_pipeline, blob=NAME)
+    await corridor.run_event(corridor.told("byhand"))
+    assert told(corridor) == [("Opened", "ACRT201")]
+    for number in range(3):
+        await landed(corridor, f"waiting{number}.tar")
+    await containers_are_due(corridor)
+    asked = len(reads(corridor))
+    await corridor.sweep(timer)
+    assert told(corridor) == [("Opened", "ACRT201")]
+    assert rows_of(corridor, "ACRT201", "Resolved") == []
+    of_vault = [path for path in reads(corridor)[asked:] if path.lower().endswith("/vaults")]
+    assert len(of_vault) == 1, "one read serves all blobs of a sweep"
+
+
 @pytest.mark.parametrize("known_by", ["event", "listing"])
 @pytest.mark.parametrize("ended_by", ["import", "removal", "import of a blob that stays"])
 async def test_an_expectation_ends_when_the_blob_is_imported_or_gone(
