@@ -35,6 +35,11 @@ _ROLES: Final = (
     ("insights/", _Role("Monitoring Metrics Publisher", "on the data collection rule")),
     ("eventgrid/events/", _Role("EventGrid Data Sender", "on the topic")),
 )
+EITHER: Final = (
+    "either deploy infra/ again, or assign it by hand and delete that assignment before the next deployment, which "
+    "fails on it (RoleAssignmentExists)"
+)
+"""How to give a role: Azure takes one assignment of it, whatever its name, and templates choose their own name."""
 # Refusals that no role changes: the way there is closed.
 _CLOSED_WAY: Final = re.compile(
     r"AuthorizationFailure|ForbiddenByFirewall|ForbiddenByConnection|NSP rules|client with IP"
@@ -104,12 +109,14 @@ def cannot_check(_evidence: Evidence) -> Verdict:
     How we know: from what the service answered to the monitor's own identity: a refusal, silence, or a name that
     leads nowhere.
 
-    How to fix: give the monitor's identity the role that is named, where it is named, or open the network path.
-    What ``SAS_INSPECTION`` leaves out on purpose is never listed here.
+    How to fix: give the monitor's identity the role that is named, where it is named, or open the network path. A
+    role that ``infra/`` gives comes back when that is deployed again. One that was assigned by hand makes the next
+    deployment fail (``RoleAssignmentExists``): delete that assignment before. What ``SAS_INSPECTION`` leaves out on
+    purpose is never listed here.
 
     What can make it wrong: a role that was given some minutes ago takes up to half an hour to have effect.
 
-    References: "Rights" in this project's documentation; Azure RBAC, "Troubleshoot Azure RBAC".
+    References: SECURITY.md, "What it may see and do"; Azure RBAC, "Troubleshoot Azure RBAC".
     """
     return not_applicable()
 
@@ -133,8 +140,8 @@ def _cannot_check(evidence: Evidence, facts: Mapping[str, object]) -> Descriptio
     elif role is not None:
         assigned = f" (or the custom role ACR Transfer Monitor Reader, {_READER.where})" if role is _READER else ""
         advice = (
-            f"Give the monitor's identity the role {role.name} {role.where}{assigned}, if it lacks it. A new "
-            "assignment can take half an hour to have effect."
+            f"Give the monitor's identity the role {role.name} {role.where}{assigned}, if it lacks it: {EITHER}. A "
+            "new assignment can take half an hour to have effect."
         )
         fix = shell(
             *("az", "role", "assignment", "create", "--assignee", principal, "--role", role.name),
@@ -220,7 +227,7 @@ def heartbeat(_evidence: Evidence) -> Verdict:
 
     What can make it wrong: findings that arrive late, since logs take some minutes to show up.
 
-    References: "Alerts" in this project's documentation; Azure Monitor, "Log data ingestion time".
+    References: docs/operate.md, "Alerts"; Azure Monitor, "Log data ingestion time".
     """
     return not_applicable()
 
@@ -273,7 +280,7 @@ def trial(_evidence: Evidence) -> Verdict:
 
     What can make it wrong: the first row of a new table can take a quarter of an hour to be seen.
 
-    References: "Deploy" in this project's documentation; Azure Monitor, "Log data ingestion time".
+    References: docs/deploy.md, "Afterwards"; Azure Monitor, "Log data ingestion time".
     """
     return not_applicable()
 

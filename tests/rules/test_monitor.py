@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shlex
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -12,6 +14,7 @@ from shared.rules.model import Description, Outcome
 from shared.rules.monitor import role_for, scope_of
 from tests.rules.builders import ACCOUNT_ID, REGISTRY_ID, SUBSCRIPTION, VAULT_ID, assert_pasteable, landed
 
+ROOT: Final = Path(__file__).parents[2]
 MONITOR: Final = "bbbbbbbb-0000-0000-0000-000000000002"
 BLOBS_READ: Final = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read"
 GET_SECRET: Final = "Microsoft.KeyVault/vaults/secrets/getSecret/action"
@@ -87,6 +90,18 @@ def test_without_the_identity_or_the_scope_there_is_no_command(changes: dict[str
     description = said("ACRT901", open_end(**changes))
     assert description.fix_command == ""
     assert "Give the monitor's identity the role" in description.recommendation
+
+
+def test_a_role_by_hand_is_said_to_stand_in_the_way_of_a_deployment() -> None:
+    assert "RoleAssignmentExists" in said("ACRT901", open_end()).recommendation
+
+
+@pytest.mark.parametrize("rule_id", ["ACRT901", "ACRT903", "ACRT904"])
+def test_what_a_page_refers_to_is_there(rule_id: str) -> None:
+    references = re.findall(r'(\S+\.md), "([^"]+)"', CATALOGUE[rule_id].page)
+    assert references
+    for page, heading in references:
+        assert f"\n## {heading}\n" in (ROOT / page).read_text("utf-8"), page
 
 
 @pytest.mark.parametrize("code", ["AuthorizationFailure", "ForbiddenByFirewall", "ForbiddenByConnection"])
