@@ -14,7 +14,15 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Final
 
-from shared.evidence.phrases import BARE_STATUSES, PHRASES, SERVICE_WORDS, THROTTLED, Service
+from shared.evidence.phrases import (
+    BARE_STATUSES,
+    NO_SUCH_NAME,
+    PERIMETER,
+    PHRASES,
+    SERVICE_WORDS,
+    THROTTLED,
+    Service,
+)
 from shared.redaction import redact
 from shared.times import parse_http_date, parse_time
 
@@ -204,8 +212,12 @@ def _claims(
             continue
         covered.append(match.span())
         rules = phrase.rules
-        if set(rules) == {"ACRT207", "ACRT407"}:
-            rules = _whose_name(host, spoken)
+        if rules == NO_SUCH_NAME:
+            rules = _of_service(rules, _service(spoken, host))
+        elif rules == PERIMETER:
+            # Only a vault's words are known, so that it is Storage's where nothing speaks of a vault.
+            service = service or _service(spoken, "") or Service.KEY_VAULT
+            rules = _of_service(rules, service)
         service = service or phrase.service
         said = text[match.start() : match.end()]
         claims.append(Claim(rules, phrase.usual, " ".join(said.split())[:200]))
@@ -222,15 +234,12 @@ def _time_claim(times: tuple[datetime | None, datetime | None, datetime | None],
     return Claim(("ACRT301", "ACRT302"), "ACRT301", phrase)
 
 
-def _whose_name(host: str, text: str) -> tuple[str, ...]:
-    if ".vault" in host:
-        return ("ACRT207",)
-    if ".blob." in host:
-        return ("ACRT407",)
-    service = _service(text, host)
-    if service is Service.KEY_VAULT:
-        return ("ACRT207",)
-    return ("ACRT407",) if service is Service.STORAGE else ("ACRT207", "ACRT407")
+def _of_service(rules: tuple[str, ...], service: Service | None) -> tuple[str, ...]:
+    """Of a vault's rule and Storage's the one that is meant, both where that can't be told."""
+    vaults, storages = rules
+    if service is Service.STORAGE:
+        return (storages,)
+    return (vaults,) if service is Service.KEY_VAULT else rules
 
 
 def _service(text: str, host: str) -> Service | None:

@@ -100,6 +100,10 @@ _RG: Final = Service.REGISTRY
 
 THROTTLED: Final = ("ACRT117",)
 
+# One saying for two services, the vault's rule first: whose host or words stand beside it decides.
+NO_SUCH_NAME: Final = ("ACRT207", "ACRT407")
+PERIMETER: Final = ("ACRT202", "ACRT405")
+
 # Every vault refusal that carries no reason, and every storage refusal that carries none.
 VAULT_REFUSALS: Final = ("ACRT201", "ACRT202", "ACRT203", "ACRT209")
 STORAGE_REFUSALS: Final = (
@@ -141,7 +145,8 @@ PHRASES: Final = (
     _phrase(r"\bForbiddenByConnection\b", "ACRT202", service=_KV),
     _phrase(r"Client address is not authorized and caller is not a trusted service", "ACRT202", service=_KV),
     _phrase(r"Public network access is disabled and request is not from a trusted service", "ACRT202", service=_KV),
-    _phrase(r"not allowed by NSP rules", "ACRT202", service=_KV),
+    # A network security perimeter may be around either: the words beside it say whose refusal it is.
+    _phrase(r"not allowed by NSP rules", *PERIMETER),
     _phrase(r"\bAKV10032\b", "ACRT210", service=_KV),
     _phrase(r"\bForbiddenByPolicy\b", "ACRT201", service=_KV),
     _phrase(r"\bForbiddenByRbac\b", "ACRT201", service=_KV),
@@ -349,8 +354,7 @@ PHRASES: Final = (
     _phrase(
         r"No such host is known|Name or service not known|nodename nor servname|could ?n[o']t be resolved"
         r"|Name does not resolve|No address associated with hostname|\bENOTFOUND\b|\bNXDOMAIN\b",
-        "ACRT207",
-        "ACRT407",
+        *NO_SUCH_NAME,
     ),
     # --- Refusals that carry no reason. The live evidence decides -----------------------------------------------
     # Network rules answer with this sentence and nothing behind it; so does Storage for reasons of its own.

@@ -41,6 +41,11 @@ class Vault:
         # An absent bypass is the service's default, AzureServices.
         return closed and "azureservices" not in (self.bypass.lower() or "azureservices")
 
+    @property
+    def in_perimeter(self) -> bool:
+        """Whether a network security perimeter decides who gets in, whatever the vault's own rules say."""
+        return self.public_network_access.lower() == "securedbyperimeter"
+
     def policies_reading(self) -> tuple[AccessPolicy, ...]:
         """The access policies that give Get on secrets."""
         return tuple(policy for policy in self.access_policies if policy.secrets & {"get", "all"})

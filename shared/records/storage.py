@@ -34,8 +34,12 @@ class StorageAccount:
     @property
     def network_is_closed(self) -> bool:
         """Whether ACR is kept out: it is no trusted service for Storage, so the bypass does not help."""
-        closed = self.public_network_access.lower() in {"disabled", "securedbyperimeter"}
-        return closed or self.default_action.lower() == "deny"
+        return self.public_network_access.lower() == "disabled" or self.default_action.lower() == "deny"
+
+    @property
+    def in_perimeter(self) -> bool:
+        """Whether a network security perimeter decides who gets in, whatever the account's own rules say."""
+        return self.public_network_access.lower() == "securedbyperimeter"
 
     @classmethod
     def from_json(cls, source: Json) -> StorageAccount:

@@ -26,7 +26,7 @@ from shared.rules.model import (
     unknown,
     uses_sas,
 )
-from shared.rules.words import named, pipeline_words, sentence, shortened
+from shared.rules.words import PERIMETER, named, pipeline_words, sentence, shortened
 
 
 def vault_words(evidence: Evidence) -> str:
@@ -87,9 +87,8 @@ def vault_network_blocked(evidence: Evidence) -> Verdict:
         "defaultAction": vault.default_action,
         "bypass": vault.bypass,
     }
-    if vault.public_network_access.lower() == "securedbyperimeter":
-        why = "a network security perimeter decides, whose rules can't be seen from here"
-        return unknown(Unavailable(why, vault.id, by_choice=True), **facts)
+    if vault.in_perimeter:
+        return unknown(Unavailable(PERIMETER, vault.id, by_choice=True), **facts)
     return failed(**facts) if vault.network_is_closed else passed(**facts)
 
 

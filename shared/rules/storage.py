@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from shared.addresses import AddressProblem, BadAddress
 from shared.evidence.model import Evidence, ProbeResult
@@ -25,7 +25,7 @@ from shared.rules.model import (
     rule,
     unknown,
 )
-from shared.rules.words import container_words, named, pipeline_words, run_words, sentence, shortened
+from shared.rules.words import PERIMETER, container_words, named, pipeline_words, run_words, sentence, shortened
 
 # What Storage answers where a container is not, or not any more; a blob in it is missing with the same words.
 _NO_CONTAINER_CODES: Final = frozenset({"ContainerNotFound", "ContainerBeingDeleted", "ContainerDisabled"})
@@ -130,13 +130,15 @@ def storage_network_blocked(evidence: Evidence) -> Verdict:
     managed identity. Storage answers 403 without a reason.
 
     How we know: from the account's settings through ARM. In a run's message it is the bare sentence that the
-    request is not authorized to perform this operation.
+    request is not authorized to perform this operation. Of an account in a network security perimeter the settings
+    say nothing either way: its rules can't be seen from here, so that only a run's message tells.
 
     How to fix: have transfers use an account of their own whose endpoint is open to all networks, where the token
-    or the role is what protects the data; or open this one, if its owner agrees.
+    or the role is what protects the data; or open this one, if its owner agrees. Of a perimeter the owner has to be
+    asked.
 
     What can make it wrong: a setting that was changed after the run; that Container Registry has become a trusted
-    service since this was written.
+    service since this was written; a network security perimeter that gives the bare sentence for another reason.
 
     References: Azure Storage, "Configure Azure Storage firewalls and virtual networks", on trusted services;
     issue 857 of the repository Azure/acr.
@@ -146,24 +148,40 @@ def storage_network_blocked(evidence: Evidence) -> Verdict:
         return unknown(account)
     if isinstance(account, Missing):
         return not_applicable()
-    if not account.network_is_closed:
-        return passed()
-    return failed(
-        publicNetworkAccess=account.public_network_access or None,
-        defaultAction=account.default_action or None,
-        bypass=account.bypass or None,
-        networkRules=account.network_rules,
-    )
+    facts: dict[str, Any] = {
+        "publicNetworkAccess": account.public_network_access or None,
+        "defaultAction": account.default_action or None,
+        "bypass": account.bypass or None,
+        "networkRules": account.network_rules,
+    }
+    if account.in_perimeter and not _named_by_message(evidence):
+        return unknown(Unavailable(PERIMETER, account.id, by_choice=True), **facts)
+    return failed(**facts) if account.in_perimeter or account.network_is_closed else passed()
+
+
+def _named_by_message(evidence: Evidence) -> bool:
+    """Whether Storage told the run itself that it was its network rules, or those of a perimeter."""
+    return any(claim.decides and claim.rules == ("ACRT405",) for claim in evidence.message.claims)
 
 
 @storage_network_blocked.described_by
 def _storage_network_blocked(evidence: Evidence, facts: Mapping[str, object]) -> Description:
     names = evidence.names
+    if isinstance(evidence.account, StorageAccount) and evidence.account.in_perimeter:
+        return Description(
+            f"{sentence(named('storage account', names.account))} keeps the transfer service out: {PERIMETER}, so "
+            f"{pipeline_words(evidence)} can't use {named('container', names.container)}.",
+            "Ask the owner of the perimeter whether it has an inbound rule that lets the service in, or move the "
+            "transfers to an account of their own outside of it, where the token or the role protects the data.",
+            verify_command=_show_account(evidence),
+        )
     public = str(facts.get("publicNetworkAccess") or "")
-    if public.lower() in {"disabled", "securedbyperimeter"}:
+    if public.lower() == "disabled":
         how = f"public network access is {public}"
     elif facts.get("defaultAction"):
         how = f"its firewall's default action is {facts['defaultAction']}"
+    elif _named_by_message(evidence):
+        how = "its network rules refused a request"
     else:
         how = "it refused a request without giving a reason, which is what its network rules do"
     opening = shell(

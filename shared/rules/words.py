@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
 from shared.evidence.model import Evidence
 from shared.rules.remedies import direction_of
+
+PERIMETER: Final = "a network security perimeter decides, whose rules can't be seen from here"
 
 
 def named(kind: str, name: str) -> str:

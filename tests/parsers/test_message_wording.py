@@ -74,5 +74,21 @@ def test_what_is_refused_after_a_pause_is_the_reason(refusal: str) -> None:
     assert rules[-1] == ("ACRT117",)
 
 
+@pytest.mark.parametrize(
+    ("message", "rule", "service"),
+    [
+        ("{}", "ACRT202", Service.KEY_VAULT),
+        ("https://contosovault.vault.azure.net/: {}", "ACRT202", Service.KEY_VAULT),
+        ("The storage SAS token could not be fetched from the key vault. {}", "ACRT202", Service.KEY_VAULT),
+        ("https://contosoexport.blob.core.windows.net/: {}", "ACRT405", Service.STORAGE),
+        ("Failed to read from the storage account. {}", "ACRT405", Service.STORAGE),
+    ],
+)
+def test_a_perimeter_is_that_of_the_service_beside_it(message: str, rule: str, service: Service) -> None:
+    said = read_message(message.format("Request was not allowed by NSP rules and caller was ignored"))
+    assert [claim.rules for claim in said.claims] == [(rule,)]
+    assert said.service is service
+
+
 def test_a_name_does_not_say_who_refused() -> None:
     assert read_message("Failed to write 'secret.tar' to container 'vault': 403 Forbidden").service is Service.STORAGE

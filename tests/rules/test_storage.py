@@ -8,6 +8,7 @@ import pytest
 
 from shared.addresses import read_container_address
 from shared.clouds import PUBLIC
+from shared.evidence.message import read_message
 from shared.evidence.model import Look, ProbeResult
 from shared.evidence.pieces import NOT_ASKED, Missing, Unavailable
 from shared.records.transfer import StorageAccessMode
@@ -43,6 +44,8 @@ def address(uri: str) -> Any:
 NO_CONTAINER: Final = address(f"https://contosostore.blob.core.windows.net/?sv=1&sig={SIGNATURE}")
 FOREIGN: Final = address("https://contosostore.blob.core.chinacloudapi.cn/transfer")
 PLAIN_HTTP: Final = address("http://contosostore.blob.core.windows.net/transfer")
+IN_PERIMETER: Final = account(public_network_access="SecuredByPerimeter")
+BY_NSP: Final = "Request was not allowed by NSP rules and the client address is not authorized"
 ZONE: Final = address("https://contosostore.z01.blob.storage.azure.net/transfer")
 
 
@@ -65,7 +68,11 @@ ZONE: Final = address("https://contosostore.z01.blob.storage.azure.net/transfer"
         ("ACRT405", {"account": account(default_action="Deny")}, FAIL),
         ("ACRT405", {"account": account(default_action="Deny", network_rules=3, bypass="AzureServices")}, FAIL),
         ("ACRT405", {"account": account(public_network_access="Disabled")}, FAIL),
-        ("ACRT405", {"account": account(public_network_access="SecuredByPerimeter")}, FAIL),
+        ("ACRT405", {"account": IN_PERIMETER}, UNKNOWN),
+        ("ACRT405", {"account": account(public_network_access="securedByPerimeter", default_action="Deny")}, UNKNOWN),
+        ("ACRT405", {"account": IN_PERIMETER, "message": read_message("403: AuthorizationFailure")}, UNKNOWN),
+        ("ACRT405", {"account": IN_PERIMETER, "message": read_message(f"Key vault contosokv: {BY_NSP}")}, UNKNOWN),
+        ("ACRT405", {"account": IN_PERIMETER, "message": read_message(f"Blob images.tar.gz: {BY_NSP}")}, FAIL),
         ("ACRT405", {"account": account(default_action="Deny"), "pipeline": IDENTITY}, FAIL),
         ("ACRT405", {"account": account(public_network_access="")}, PASS),
         ("ACRT405", {"account": DENIED}, UNKNOWN),
@@ -128,6 +135,25 @@ def test_opening_a_closed_account_is_left_to_its_owner() -> None:
     assert "for its owner to decide" in said.recommendation
     assert "az storage account update --ids" in f"{said.fix_command}{said.recommendation}"
     assert said.verify_command.startswith("az storage account show --name contosostore")
+
+
+def test_what_a_perimeter_lets_in_no_right_would_tell() -> None:
+    missing = CATALOGUE["ACRT405"](evidence(account=IN_PERIMETER)).missing
+    assert missing is not None
+    assert missing.by_choice
+    assert "perimeter" in missing.reason
+
+
+def test_nobody_is_told_to_take_an_account_out_of_its_perimeter() -> None:
+    refused = evidence(account=IN_PERIMETER, message=read_message(f"Blob images.tar.gz: {BY_NSP}"))
+    for said in (
+        described(CATALOGUE["ACRT405"], refused),
+        CATALOGUE["ACRT405"].describe(evidence(account=IN_PERIMETER), {}),
+    ):
+        assert_pasteable(said)
+        assert "network security perimeter" in said.summary
+        assert "owner of the perimeter" in said.recommendation
+        assert said.fix_command == ""
 
 
 @pytest.mark.parametrize(
