@@ -78,7 +78,9 @@ def _look(out: Writer, settings: Settings, keep: bool, look: Look) -> int:
         console(stderr=True).print(f"The findings could not be kept: {clean(log.problem)}", soft_wrap=True)
         return int(code or ExitCode.FAILED)
     if log.place and looked.findings and out.name == "table":
-        console(stderr=True).print(f"Kept in {clean(log.place)}: acrtm query", style="dim", soft_wrap=True)
+        console(stderr=True).print(
+            f"Kept in {clean(log.place)}. To see all of it: acrtm view", style="dim", soft_wrap=True
+        )
     return int(code)
 
 

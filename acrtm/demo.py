@@ -23,8 +23,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from acrtm.exits import Problem
 from acrtm.severity import severity_style
-from embedded import EmbeddedStore, default_path
+from embedded import EmbeddedError, EmbeddedStore, default_path
 from localcloud import LocalCloud
 from localcloud.az import CommandRunner
 from localcloud.functions_host import FunctionsHost
@@ -40,6 +41,11 @@ LAST_SECONDS: Final = 3
 _BLOB: Final = "webshop.tar"
 _ARTIFACTS: Final = ("app/web:1.0", "app/worker:1.0")
 _IMPORTED: Final = ("ACRT100",)
+_SOURCE, _TARGET = "contosohub", "contosoedge"
+_NOT_OF_A_DEMO: Final = (
+    "AcrTransferFindings_CL"
+    f" | where TriggeredBy == 'Cli' or RegistryName !in ('{_SOURCE}', '{_TARGET}', '') | summarize Count = count()"
+)
 
 Row = dict[str, Any]
 
@@ -144,13 +150,34 @@ async def _run(console: Console) -> int:
     return 0
 
 
+def _fresh_store(path: Path, console: Console) -> EmbeddedStore:
+    """An empty store: what the last demo wrote is deleted, anybody else's findings are put aside.
+
+    Raises :class:`~acrtm.exits.Problem` for a file that is no store of findings.
+    """
+    if path.exists():
+        try:
+            found = EmbeddedStore.open(path).query(_NOT_OF_A_DEMO).dicts()
+        except EmbeddedError as error:
+            raise Problem(
+                f"The demo's findings can't be kept in {path}: {error}.",
+                "Name another file:",
+                "ACRTM_STORE=demo.duckdb acrtm demo",
+            ) from None
+        if found[0]["Count"]:
+            aside = path.with_stem(f"{path.stem}.{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
+            path.rename(aside)
+            console.print(f"The findings that were in {path} are in {aside} now.", style="yellow", soft_wrap=True)
+        else:
+            path.unlink()
+    return EmbeddedStore.open(path)
+
+
 @asynccontextmanager
 async def _started(console: Console) -> AsyncIterator[Story]:
     # azure-functions warns on the root logger that an app without HTTP functions has no HTTP functions.
     logging.getLogger().addHandler(logging.NullHandler())
-    path = default_path()
-    path.unlink(missing_ok=True)
-    store = EmbeddedStore.open(path)
+    store = _fresh_store(default_path(), console)
 
     def ingestion(core: Any) -> LogsIngestion:
         return LogsIngestion.for_world(core, store=store)
@@ -159,7 +186,7 @@ async def _started(console: Console) -> AsyncIterator[Story]:
         cloud_context = LocalCloud.start(services=(ingestion, AlertTopic.for_world))
         cloud = await cloud_context.__aenter__()
     try:
-        scenario = await transfer_between(cloud, source="contosohub", target="contosoedge", vault="contosovault")
+        scenario = await transfer_between(cloud, source=_SOURCE, target=_TARGET, vault="contosovault")
         cloud.world.allow_secret_reading(scenario.vault)
         use_sessions(cloud.client_session)
         environment = {**cloud.environment, "SAS_INSPECTION": "value", "IMPORT_GRACE_MINUTES": "1"}
@@ -314,3 +341,5 @@ def _summary(story: Story) -> None:
         story.say(f"acrtm query infra/queries/{name}.kql", "cyan")
     story.say("acrtm query 'AcrTransferFindings_CL | where Role == \"RootCause\" | project RuleId, Summary'", "cyan")
     story.say("acrtm explain ACRT301", "cyan")
+    story.chapter("Look at them in the workbook that is deployed")
+    story.say("acrtm view", "cyan")

@@ -206,7 +206,9 @@ def replay(
 
 @app.command()
 def query(
-    kql: Annotated[str, typer.Argument(metavar="FILE_OR_KQL", help="A .kql file, or KQL in quotes.")],
+    kql: Annotated[
+        str, typer.Argument(metavar="KQL_OR_NAME", help="KQL in quotes, a .kql file, or a shipped query's name.")
+    ],
     output: Output = DEFAULT_FORMAT,
 ) -> int:
     """Ask the findings on this machine in KQL.

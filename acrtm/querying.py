@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from acrtm.answering import answering
 from acrtm.exits import ExitCode, Problem, WrongUsage
@@ -12,8 +13,12 @@ if TYPE_CHECKING:
     from embedded import EmbeddedStore
 
 
+# What shipped queries are called: words with a hyphen between them, which is no KQL of ours.
+_NAME: Final = re.compile(r"[a-z]+(?:-[a-z]+)+|runs")
+
+
 def query(kql: str, *, output: str) -> int:
-    """Answers a query that stands in a file or in the argument itself."""
+    """Answers a query that is shipped, stands in a file or in the argument itself."""
     with answering(output) as out:
         text = _text(kql)
         store = _store()
@@ -36,7 +41,16 @@ def _text(kql: str) -> str:
         raise WrongUsage(f"{wanted[:200]} can't be read: {error}.") from None
     if file.suffix.lower() == ".kql":
         raise WrongUsage(f"There is no file {wanted[:200]}.")
-    return kql
+    return _shipped(wanted) if _NAME.fullmatch(wanted) else kql
+
+
+def _shipped(name: str) -> str:
+    from acrtm.view.files import shipped_queries
+
+    shipped = {query.name: query.kql for query in shipped_queries()}
+    if name not in shipped:
+        raise WrongUsage(f"There is no query '{name[:200]}', but {', '.join(shipped) or 'none at all'}.")
+    return shipped[name]
 
 
 def _store() -> EmbeddedStore:
@@ -50,7 +64,7 @@ def _store() -> EmbeddedStore:
             return store
     raise Problem(
         f"There are no findings in {path} yet.",
-        "Look at something first (or name another file in ACRTM_STORE):",
+        "Look at something first, or see the demo (or name another file in ACRTM_STORE):",
         "acrtm sweep",
         code=ExitCode.NOT_CHECKED,
     )

@@ -30,7 +30,7 @@ class AddressProblem(StrEnum):
 
     NOT_HTTPS = "it does not begin with https://"
     NO_ACCOUNT_HOST = "its host is no blob endpoint"
-    NO_CONTAINER = "it names no container"
+    NO_CONTAINER = "it names no container (3 to 63 lower-case letters, digits and single hyphens)"
     WRONG_CLOUD = "its host belongs to another cloud"
     DNS_ZONE = "its host is a DNS zone endpoint, which the monitor does not ask"
     NO_VAULT_HOST = "its host is no key vault"

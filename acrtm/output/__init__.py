@@ -79,7 +79,10 @@ class Writer:
         print_problem(problem)
 
     def _does_not_fit(self) -> WrongUsage:
-        return WrongUsage(f"--output {self.name} does not fit this command.")
+        return WrongUsage(
+            f"--output {self.name} does not fit this command: it is for findings.",
+            "Take table or json, or ask one of: diagnose, check-blob, check-pipeline, sweep.",
+        )
 
 
 def writer(name: str) -> Writer:

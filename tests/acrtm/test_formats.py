@@ -53,3 +53,4 @@ async def test_a_format_that_does_not_fit_is_said(acrtm: CommandLine) -> None:
     ended = await acrtm("rules", "--output", "sarif")
     assert ended.code == 2
     assert "sarif does not fit" in ended.err
+    assert "diagnose, check-blob, check-pipeline, sweep" in ended.err

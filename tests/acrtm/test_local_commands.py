@@ -121,12 +121,19 @@ def test_a_whole_row_is_json(run: Run, stored: Path) -> None:
         ("OtherTable | take 1", "OtherTable"),
         ("", "empty"),
         ("missing.kql", "There is no file missing.kql"),
+        ("missing-query", "There is no query 'missing-query', but blobs-waiting,"),
     ],
 )
 def test_a_wrong_query_is_wrong_usage(run: Run, stored: Path, kql: str, said: str) -> None:
     ended = run("query", kql)
     assert (ended.code, ended.out) == (2, "")
     assert said in ended.err
+
+
+def test_a_shipped_query_is_asked_by_its_name(run: Run, stored: Path) -> None:
+    by_file = run("query", "infra/queries/failed-runs-by-cause.kql", "-o", "json")
+    by_name = run("query", "failed-runs-by-cause", "-o", "json")
+    assert by_name.document["rows"] == by_file.document["rows"] != []
 
 
 def test_a_store_without_findings_says_what_to_run_first(run: Run, plain: Path) -> None:

@@ -13,6 +13,8 @@ import typer
 
 from acrtm.main import app
 from acrtm.output import FORMATS
+from shared.addresses import BadAddress, read_blob_address
+from shared.clouds import PUBLIC
 from tests.docs.pages import PAGES, ROOT, code_of
 
 COMMANDS: Any = getattr(typer.main.get_command(app), "commands")  # noqa: B009 - a group has them, Typer's type does not
@@ -53,6 +55,12 @@ def wrong_with(line: str) -> str:
         return f"there is no command '{words[0] if words else ''}'"
     known = options_of(command)
     for at, word in enumerate(words[1:], 1):
+        if (
+            words[0] == "check-blob"
+            and word.startswith("https://")
+            and isinstance(read_blob_address(word, PUBLIC), BadAddress)
+        ):
+            return f"{word} is no URL of a blob"
         if not word.startswith("-") or word in OF_ALL:
             continue
         name, _, value = word.partition("=")
@@ -74,6 +82,11 @@ def test_a_command_of_acrtm_is_one(page: str, line: str) -> None:
     [
         ("acrtm diagnose ID --output sarif --no-store  # why", ""),
         ("acrtm view --output report.html", ""),
+        ("acrtm check-blob https://contosotransfer.blob.core.windows.net/transfer/nightly7.tar", ""),
+        (
+            "acrtm check-blob https://contosotransfer.blob.core.windows.net/in/nightly7.tar",
+            "https://contosotransfer.blob.core.windows.net/in/nightly7.tar is no URL of a blob",
+        ),
         ("acrtm diagnoze ID", "there is no command 'diagnoze'"),
         ("acrtm diagnose ID --frobnicate", "diagnose has no option --frobnicate"),
         ("acrtm diagnose ID --output xml", "there is no output 'xml'"),
