@@ -17,7 +17,16 @@ from shared.mutes import mark_of, row_muted_by
 from shared.rules.catalogue import CATALOGUE
 from shared.rules.model import Subject
 from shared.sinks.alerts import Alert, AlertKind
-from shared.sinks.condition_records import Condition, Telling, is_orphaned, last_failed, resolved_row, row_of
+from shared.sinks.condition_records import (
+    Condition,
+    Telling,
+    fails_runs,
+    is_orphaned,
+    is_seen_by_a_blob,
+    last_failed,
+    resolved_row,
+    row_of,
+)
 from shared.sinks.conditions import TOLD_LATER_AFTER
 from shared.sinks.state_store import Stored
 from shared.sweep_facts import SweepFacts
@@ -161,11 +170,14 @@ def resolved_because(record: Mapping[str, Any], key: str, facts: SweepFacts, beg
     before_look = all(moment <= began for moment in _met(record))
     if key in facts.healthy and before_look:
         return "a later look finds it gone"
-    if rule.subject is Subject.BLOB:
+    if is_seen_by_a_blob(rule):
         return _blob_is_settled(row, facts)
     pipeline = str(row.get("PipelineId") or "")
     if before_look and _rests_on_secret(row) and pipeline in facts.renewed_secrets:
         return "the secret has a later expiry date"
+    if not fails_runs(rule):
+        # Only a look ends it, as runs succeed all the same.
+        return ""
     since = last_failed(record) or opened
     # Of a write that left no run only a later run of its name may tell the pipeline.
     success = facts.last_success.get(pipeline or facts.failed_runs.get(str(row.get("RunId") or ""), ""))

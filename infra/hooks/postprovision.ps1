@@ -36,5 +36,10 @@ foreach ($subscription in $subscriptions) {
     --name "acr-transfer-monitor-roles-$($env:AZURE_ENV_NAME)" `
     --parameters infra/roles.bicepparam `
     --output none
-  if ($LASTEXITCODE -ne 0) { throw "The roles in subscription $subscription could not be deployed." }
+  if ($LASTEXITCODE -ne 0) {
+    Write-Host 'RoleAssignmentExists means that one of them was given by hand. List these, delete them, then run this again:'
+    Write-Host "  az role assignment list --subscription $subscription --assignee $($env:MONITOR_IDENTITY_PRINCIPAL_ID) --query '[?!description].{role: roleDefinitionName, scope: scope, id: id}' --output table --all"
+    Write-Host "  az role assignment delete --subscription $subscription --ids <id>"
+    throw "The roles in subscription $subscription could not be deployed."
+  }
 }

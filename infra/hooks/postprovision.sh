@@ -28,5 +28,11 @@ for subscription in $subscriptions; do
     --location "$AZURE_LOCATION" \
     --name "acr-transfer-monitor-roles-$AZURE_ENV_NAME" \
     --parameters infra/roles.bicepparam \
-    --output none
+    --output none || {
+    echo "The roles in subscription $subscription could not be deployed." >&2
+    echo "RoleAssignmentExists means that one of them was given by hand. List these, delete them, then run this again:" >&2
+    echo "  az role assignment list --subscription $subscription --assignee $MONITOR_IDENTITY_PRINCIPAL_ID --query '[?!description].{role: roleDefinitionName, scope: scope, id: id}' --output table --all" >&2
+    echo "  az role assignment delete --subscription $subscription --ids <id>" >&2
+    exit 1
+  }
 done

@@ -13,9 +13,10 @@ from enum import StrEnum
 from typing import Any, Final
 
 from shared.azure.state_listing import Entry
+from shared.evidence.model import Look
 from shared.findings.finding import Finding, Row, State, digest
 from shared.rules.catalogue import CATALOGUE
-from shared.rules.model import Outcome, Subject
+from shared.rules.model import Outcome, Rule, Subject
 from shared.times import iso, parse_time
 
 PREFIX: Final = "conditions/"
@@ -81,7 +82,17 @@ def last_failed(record: Mapping[str, Any]) -> datetime | None:
 def ends_with_a_success(finding: Finding) -> bool:
     """Whether it is a run's, and of a kind that a later success of its pipeline resolves."""
     rule = CATALOGUE.get(finding.rule_id)
-    return finding.run_start_time is not None and rule is not None and rule.subject in {Subject.RUN, Subject.PIPELINE}
+    return finding.run_start_time is not None and rule is not None and fails_runs(rule)
+
+
+def fails_runs(rule: Rule) -> bool:
+    """Whether a run's success says that it is over; a token that ends soon, say, lets runs succeed until then."""
+    return rule.subject is Subject.RUN or (rule.subject is Subject.PIPELINE and rule.causes)
+
+
+def is_seen_by_a_blob(rule: Rule) -> bool:
+    """Whether only a look at a blob tells whether it is over; an import by hand leaves none to look at."""
+    return rule.subject is Subject.BLOB or (rule.subject is Subject.PIPELINE and rule.looks == {Look.BLOB})
 
 
 def failed_later(began: datetime | None, record: Mapping[str, Any]) -> bool:

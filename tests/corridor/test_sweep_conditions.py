@@ -15,7 +15,7 @@ from shared.sweep_conditions import ConditionSweep
 from shared.sweep_facts import SweepFacts
 from shared.sweep_pipelines import EVERY, PipelineSweep
 from tests.corridor.conftest import Corridor
-from tests.corridor.time_travel import conditions_opened, forget_rhythms, rows_of, told
+from tests.corridor.time_travel import conditions_opened, expected_since, forget_rhythms, rows_of, told
 
 
 def renew(corridor: Corridor, lasts: timedelta) -> None:
@@ -37,6 +37,55 @@ async def test_a_token_that_expires_soon_is_found_without_any_run(corridor: Corr
     await corridor.sweep()
     assert told(corridor) == [("Opened", "ACRT303"), ("Resolved", "ACRT303")]
     assert rows_of(corridor, "ACRT303")[-1]["State"] == "Resolved"
+
+
+async def test_a_run_that_succeeds_does_not_end_what_lets_runs_succeed(corridor: Corridor) -> None:
+    renew(corridor, timedelta(days=2))
+    await corridor.sweep()
+    for number in range(2):
+        await corridor.run_event(await corridor.export(f"working{number}"))
+        await corridor.sweep()
+        await forget_rhythms(corridor)
+        await corridor.sweep()
+    assert told(corridor) == [("Opened", "ACRT303")]
+    assert {row["State"] for row in rows_of(corridor, "ACRT303")} == {"Open"}
+    renew(corridor, timedelta(days=300))
+    await forget_rhythms(corridor)
+    await corridor.sweep()
+    assert told(corridor) == [("Opened", "ACRT303"), ("Resolved", "ACRT303")]
+
+
+@pytest.mark.parametrize("ended_by", ["import", "removal", "removal before"])
+async def test_a_blob_that_waits_for_a_trigger_that_is_off_is_settled_by_its_own_end(
+    corridor: Corridor, ended_by: str
+) -> None:
+    cloud, scenario = corridor.cloud, corridor.scenario
+    scenario.import_pipeline.trigger_enabled = False
+    scenario.import_pipeline.options.clear()
+    for name in ("images.tar", "other.tar"):
+        await cloud.put_run(scenario.source, name[:5], scenario.export_pipeline, artifacts=("hello-world",), blob=name)
+        await scenario.carry_over(name)
+    await corridor.blob_event(corridor.file("blob-put-blob"))
+    await expected_since(corridor, timedelta(hours=2))
+    await corridor.sweep()
+    assert told(corridor) == [("Opened", "ACRT501")]
+    # That another blob is imported by hand changes nothing for this one.
+    await cloud.put_run(scenario.target, "byhand", scenario.import_pipeline, blob="other.tar")
+    await corridor.sweep()
+    assert told(corridor) == [("Opened", "ACRT501")]
+    if ended_by == "import":
+        await cloud.put_run(scenario.target, "byhand2", scenario.import_pipeline, blob="images.tar")
+    else:
+        await cloud.delete_blob(scenario.import_account.name, CONTAINER, "images.tar")
+    if ended_by == "removal before":
+        # A sweep that went no further has seen that it is gone, so nothing waits for it any more.
+        for key in await corridor.state("expectations/"):
+            stored = await corridor.monitor.state.read(key)
+            assert stored is not None
+            await corridor.monitor.state.delete(key, stored.etag)
+        await forget_rhythms(corridor)
+    await corridor.sweep()
+    assert told(corridor) == [("Opened", "ACRT501"), ("Resolved", "ACRT501")]
 
 
 async def test_a_removed_policy_is_found_before_a_run_fails(corridor: Corridor) -> None:

@@ -286,6 +286,18 @@ def test_a_failed_deployment_fails_the_hook(path: Path) -> None:
     assert run("postdeploy", path)[0] != 0
 
 
+def test_roles_that_were_given_by_hand_are_told_of_where_they_stop_the_deployment(path: Path) -> None:
+    (path / "az").write_text('#!/bin/sh\ncase "$*" in deployment*) exit 1 ;; esac\n')
+    code, output, _ = run("postprovision", path)
+    assert code == 1
+    of_whom = f"--subscription {SUBSCRIPTIONS[0]} --assignee {ENVIRONMENT['MONITOR_IDENTITY_PRINCIPAL_ID']}"
+    query = "[?!description].{role: roleDefinitionName"
+    assert f"az role assignment list {of_whom} --query '{query}" in output
+    assert f"az role assignment delete --subscription {SUBSCRIPTIONS[0]} --ids " in output
+    assert query in (HOOKS / "postprovision.ps1").read_text("utf-8")
+    assert query in (ROOT / "docs" / "deploy.md").read_text("utf-8")
+
+
 # --- the workflow for a runner with the compiler --------------------------------------------------------------
 
 
