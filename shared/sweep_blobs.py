@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
-from shared.addresses import ContainerAddress, read_container_address
+from shared.addresses import BlobAddress, ContainerAddress, read_container_address
 from shared.azure.state_listing import Entry
 from shared.diagnosis.diagnose import Diagnosis
 from shared.errors import Gone, ServiceError, TransientError
@@ -45,6 +45,7 @@ class BlobSweep:
         self._containers = Rhythms(monitor.state, "containers")
         self._judged = Rhythms(monitor.state, "blobs")
         self._expectations: dict[str, Entry] = {}
+        self._looked_at: set[str] = set()
         self.forgotten = 0
         self.problems: list[str] = []
 
@@ -111,23 +112,30 @@ class BlobSweep:
 
     async def _container(self, place: ContainerAddress, readers: list[Pipeline], occasion: Occasion) -> Recorded:
         present: set[str] = set()
+        names: set[str] = set()
         findings: list[Recorded] = []
         try:
             async for page in self._monitor.azure.blobs.pages(place, _PAGE):
                 present |= {expectation_key(blob.address, blob.etag) for blob in page}
+                names |= {blob.address.name for blob in page}
                 findings += await self._page(page, readers, occasion)
         except ServiceError as error:
             if isinstance(error, TransientError):
                 raise
             if isinstance(error, Gone):
                 # No container, no blob in it.
-                await self._close_what_is_gone(place, set())
+                for key, address in await self._absent(place, set()):
+                    await self._forget(key, address)
             # The pipelines' own looks say what is missing on the container; here nothing may be concluded.
             recorded = await self._monitor.cannot_list(place, readers, error, occasion)
             # Known to be wrong in this sweep, so that its own last step does not call it resolved.
             self._facts.add_findings(recorded.findings)
             return recorded
-        await self._close_what_is_gone(place, present)
+        for key, address in await self._absent(place, present):
+            if address is not None and address.name in names:
+                findings += await self._written_again(key, address, readers, occasion)
+            else:
+                await self._forget(key, address)
         await self._containers.note(str(place), self._now)
         return Recorded(
             tuple(f for recorded in findings for f in recorded.findings),
@@ -165,7 +173,8 @@ class BlobSweep:
         return judged is None or (due_at is not None and judged < due_at) or self._now - judged >= AGAIN
 
     async def _look(self, blob: Blob, readers: list[Pipeline], occasion: Occasion) -> Recorded:
-        entry = self._expectations.get(expectation_key(blob.address, blob.etag))
+        key = expectation_key(blob.address, blob.etag)
+        entry = self._expectations.get(key)
         since = opened_by_label(entry.label) if entry is not None else blob.last_modified
         # Asked for each blob again, runs that can't be listed would take the sweep's whole time.
         unlisted = (self._facts.unlisted_runs.get(pipeline.registry_id) for pipeline in readers)
@@ -177,6 +186,7 @@ class BlobSweep:
         for diagnosis in diagnoses:
             await self._monitor.expectations.expect(diagnosis.evidence)
         await self._judged.note(f"{blob.address}|{blob.etag}", self._now)
+        self._looked_at.add(key)
         return recorded
 
     def _learn(self, diagnoses: tuple[Diagnosis, ...], recorded: Recorded) -> None:
@@ -184,16 +194,35 @@ class BlobSweep:
         for diagnosis in diagnoses:
             self._facts.add_look(diagnosis)
 
-    async def _close_what_is_gone(self, place: ContainerAddress, present: set[str]) -> None:
-        """A blob that is gone waits no more, and neither does the earlier form of one that was written again."""
+    async def _absent(self, place: ContainerAddress, present: set[str]) -> list[tuple[str, BlobAddress | None]]:
+        """What was expected there and is not listed in that form, with the blob's address if its record tells it."""
+        absent: list[tuple[str, BlobAddress | None]] = []
         for key, entry in list(self._expectations.items()):
-            if not entry.label.endswith(f"|{place}") or key in present:
-                continue
-            stored = await self._monitor.state.read(key)
-            if stored is not None:
-                record = stored.record
-                self._facts.gone_blobs.add(f"{record.get('account')}/{record.get('container')}/{record.get('blob')}")
-            await self._close(key)
+            if entry.label.endswith(f"|{place}") and key not in present:
+                stored = await self._monitor.state.read(key)
+                name = str(stored.record.get("blob") or "") if stored is not None else ""
+                absent.append((key, BlobAddress(place.account, place.container, name) if name else None))
+        return absent
+
+    async def _forget(self, key: str, address: BlobAddress | None) -> None:
+        """A blob that is gone waits no more."""
+        if address is not None:
+            self._facts.gone_blobs.add(str(address))
+        await self._close(key)
+
+    async def _written_again(
+        self, key: str, address: BlobAddress, readers: list[Pipeline], occasion: Occasion
+    ) -> list[Recorded]:
+        """The earlier form waits no more. Whether what was wrong with it is over, the present one tells."""
+        try:
+            blob = await self._monitor.gatherer.blob(address)
+        except Gone:
+            # Since it was listed: the next sweep finds that.
+            return []
+        looked_at = expectation_key(blob.address, blob.etag) in self._looked_at
+        recorded = [] if looked_at else [await self._look(blob, readers, occasion)]
+        await self._close(key)
+        return recorded
 
     async def _close(self, key: str) -> bool:
         entry = self._expectations.pop(key, None)

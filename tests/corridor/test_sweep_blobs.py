@@ -172,6 +172,32 @@ async def test_a_repaired_blob_is_resolved_with_one_alert(corridor: Corridor) ->
     assert len(corridor.alerts) == 2
 
 
+@pytest.mark.parametrize("told_of", [True, False], ids=["told of", "found by the listing"])
+async def test_a_blob_that_is_written_again_is_not_gone(corridor: Corridor, told_of: bool) -> None:
+    await landed(corridor, metadata={}, content_md5=False)
+    await corridor.blob_event(corridor.file("blob-put-blob"))
+    faults = {row["RuleId"] for row in corridor.rows if row["State"] == "Open"}
+    assert faults == {"ACRT505", "ACRT506", "ACRT701"}
+    await landed(corridor, metadata={}, content_md5=False, data=b"another form, as bad")
+    if told_of:
+        await corridor.blob_event(corridor.file("blob-put-blob"))
+        assert await expected(corridor) == [NAME, NAME]
+    await corridor.sweep()
+    assert await expected(corridor) == [NAME]
+    assert [row for row in corridor.rows if row["State"] == "Resolved"] == []
+    assert told(corridor) == [("Opened", "ACRT701")]
+    # A good form ends it at once, although it has not waited for its grace.
+    await landed(corridor, data=b"a good one")
+    if told_of:
+        await corridor.blob_event(corridor.file("blob-put-blob"))
+    await forget_rhythms(corridor)
+    await corridor.sweep()
+    resolved = [row for row in corridor.rows if row["State"] == "Resolved"]
+    assert {row["RuleId"] for row in resolved} == faults
+    assert {row["Evidence"]["resolvedBecause"] for row in resolved} == {"a later look finds it gone"}
+    assert told(corridor) == [("Opened", "ACRT701"), ("Resolved", "ACRT701")]
+
+
 async def test_what_waits_where_the_trigger_is_off_is_said_after_the_grace(corridor: Corridor) -> None:
     corridor.scenario.import_pipeline.trigger_enabled = False
     await landed(corridor)
