@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from enum import StrEnum
 from typing import Any, Final
 
@@ -30,19 +30,21 @@ class Dependency:
 
     ``pieces`` are the fields of the evidence that nothing can be known of while it fails. ``judged`` says that a
     prerequisite of an import rests on them. ``targets`` are words of which one stands in the target of an ACRT901
-    about it. ``is_the_thing`` that is looked at: if it is said to be gone, that is believed. A request is for it if
-    its path holds all of ``path`` and ends with one of ``last``.
+    about it, or in what a heartbeat complains of: no other complaint excuses what it leaves open. ``is_the_thing``
+    that is looked at: if it is said to be gone, that is believed. A request is for it if its path holds all of
+    ``path`` and ends with one of ``last``.
     """
 
     name: str
     door: Door
     service: str
     trouble: Trouble = Trouble.VAULT
+    _: KW_ONLY
+    targets: tuple[str, ...]
     path: tuple[str, ...] = ()
     last: tuple[str, ...] = ("",)
     pieces: frozenset[str] = frozenset()
     judged: bool = True
-    targets: tuple[str, ...] = ("",)
     is_the_thing: bool = False
 
     @property
@@ -54,6 +56,10 @@ class Dependency:
         """Whether a request is for this dependency."""
         path = request.path.lower()
         return all(part in path for part in self.path) and path.endswith(self.last)
+
+    def is_named_in(self, text: str) -> bool:
+        """Whether a complaint is one about this dependency."""
+        return any(word in text.lower() for word in self.targets)
 
 
 _VAULT_SETTINGS: Final = frozenset({"vault", "vault_grants", "secret"})
@@ -71,7 +77,7 @@ def _each_door(name: str, service: str, trouble: Trouble = Trouble.VAULT, **more
 
 
 DEPENDENCIES: Final[tuple[Dependency, ...]] = (
-    *_each_door("token", "identity", pieces=_EVERYTHING),
+    *_each_door("token", "identity", pieces=_EVERYTHING, targets=("managed identity", "/.default")),
     Dependency(
         *("ARM: the run", Door.RUN, "arm"),
         path=("/pipelineruns/",),
@@ -155,9 +161,9 @@ DEPENDENCIES: Final[tuple[Dependency, ...]] = (
         pieces=frozenset({"artifacts"}),
         targets=("contosohub",),
     ),
-    *_each_door("ingestion", "ingestion", judged=False),
-    *_each_door("topic", "topic", judged=False),
-    *_each_door("state store", "storage", path=("/acr-transfer-monitor",), judged=False),
+    *_each_door("ingestion", "ingestion", judged=False, targets=("logs ingestion",)),
+    *_each_door("topic", "topic", judged=False, targets=("event grid topic",)),
+    *_each_door("state store", "storage", path=("/acr-transfer-monitor",), judged=False, targets=("state store",)),
 )
 _CODES: Final = {
     401: "InvalidAuthenticationToken",

@@ -93,7 +93,7 @@ class Expected:
     def is_said(self, rows: Sequence[Row], dependency: Dependency) -> bool:
         """Whether an ACRT901 about the dependency leaves this check open."""
         return any(
-            any(word in str(evidence.get("target")).lower() for word in dependency.targets)
+            dependency.is_named_in(str(evidence.get("target")))
             and bool(self.open_by.intersection(evidence.get("rules") or ()))
             for row in rows
             if row["RuleId"] == _CANNOT_CHECK
@@ -117,7 +117,7 @@ async def judge(cell: Cell, stage: Stage, fault: Fault, moment: Moment) -> None:
     """Fills in the word and the holes."""
     cell.hits = fault.hits
     rows = stage.rows
-    cell.holes += _lost(cell, rows, moment)
+    cell.holes += lost(cell, rows, moment)
     cell.holes += _false(cell, rows, moment)
     cell.holes += _heartbeats(cell, rows, moment)
     cell.holes += alert_holes(rows, stage.topic.published)
@@ -130,15 +130,15 @@ async def judge(cell: Cell, stage: Stage, fault: Fault, moment: Moment) -> None:
         cell.holes.append(f"secrets were written: {', '.join(leaked)}")
 
 
-def _lost(cell: Cell, rows: Sequence[Row], moment: Moment) -> list[str]:
+def lost(cell: Cell, rows: Sequence[Row], moment: Moment) -> list[str]:
     """The word; and what was silent while the dependency failed, or is not there in the end."""
     dependency, expected = cell.dependency, expected_of(cell.dependency)
     believed = cell.fault == GONE and dependency.is_the_thing
     holes: list[str] = []
     missing = [one for one in expected if not one.is_found(moment.rows)]
     alerts = [key for key in untold(moment.rows, moment.published) if key not in moment.waiting]
-    heard = " ".join(str(_evidence_of(row)["problems"]) for row in moment.written if row["RuleId"] == _HEARTBEAT)
-    problem = any(word in heard.lower() for word in dependency.targets) if heard.strip("[] ") else False
+    beats = [_evidence_of(row) for row in moment.written if row["RuleId"] == _HEARTBEAT]
+    problem = any(dependency.is_named_in(str(words)) for beat in beats for words in beat["problems"])
     for one in missing:
         silent = one.name not in cell.raised and not one.is_said(moment.written, dependency)
         if silent and not problem and not believed:

@@ -6,8 +6,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+
 from prove.cells import DEPENDENCIES, Dependency, Door
-from prove.judging import expected_of
+from prove.judging import Cell, Moment, expected_of, lost
 from prove.looks import false_passes, pieces_read
 from prove.stage import BARE_BLOB, GOOD_BLOB, TOLD_RUN, Row
 from prove.telling import alert_holes, untold
@@ -75,6 +77,32 @@ def test_an_acrt901_excuses_only_what_it_names() -> None:
     elsewhere = {**said, "Evidence": {"target": "contosohub.azurecr.io", "rules": ["ACRT301"]}}
     assert not ready.is_said([elsewhere], vault)
     assert not ready.is_said([{**said, "RuleId": "ACRT199"}], vault)
+
+
+def silent_while_it_failed(one: Dependency, *said: Row) -> list[str]:
+    """The holes where nothing was found while the dependency failed, an alert was lost, and this was said meanwhile."""
+    rows = [row("ACRT701"), *said]
+    return [hole for hole in lost(Cell(one, "500"), rows, Moment(0, rows, [], [], frozenset())) if "while it" in hole]
+
+
+@pytest.mark.parametrize("one", DEPENDENCIES, ids=lambda one: one.label)
+def test_a_complaint_of_something_else_excuses_nothing(one: Dependency) -> None:
+    def heartbeat(*problems: str) -> Row:
+        return row("ACRT903", Evidence={"problems": list(problems)}, State="Info", Outcome="Pass")
+
+    def cannot_check(target: str) -> Row:
+        return row("ACRT901", Evidence={"target": target, "rules": sorted(CATALOGUE)}, State="Info")
+
+    silent = silent_while_it_failed(one)
+    assert len(silent) == len(expected_of(one)) + 1
+    elsewhere = "The printer on the second floor is out of paper."
+    said = (heartbeat(), heartbeat(elsewhere, "not finished within 240 s; the next sweep goes on"))
+    assert silent_while_it_failed(one, *said, cannot_check(elsewhere)) == silent
+    for word in one.targets:
+        named = f"Something about {word.upper()} was refused."
+        assert silent_while_it_failed(one, heartbeat(elsewhere, named)) == []
+        # It tells of a check that is open, and not of an alert.
+        assert silent_while_it_failed(one, cannot_check(named)) == silent[-1:]
 
 
 def test_each_open_condition_is_told_once_and_nothing_else() -> None:
