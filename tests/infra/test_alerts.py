@@ -264,12 +264,37 @@ def test_a_blob_that_two_pipelines_read_is_one_alert_that_names_both(rule_id: st
         [alert] = fired(*order)[name]
         assert alert["PipelineName"] == "first, second"
         assert alert["Subject"] == "account/transfer/one.tar"
+    # What was resolved before is another matter, whoever had read the blob then.
+    before = [row(rule_id, hours=hours, PipelineName="gone", Role=role, State=state)
+              for hours, state in ((30, "Open"), (28, "Resolved"))]  # fmt: skip
+    [alert] = fired(*before, *looks)[name]
+    assert alert["PipelineName"] == "first, second"
 
 
 def test_what_is_found_and_then_makes_a_run_fail_is_told_once_more_and_then_as_a_failed_run() -> None:
     found, failed = row("ACRT201", hours=5), row("ACRT201", hours=2, Role="RootCause")
     assert list(fired(found)) == ["prerequisite-unmet"]
     assert list(fired(found, failed)) == ["run-failed"]
+
+
+@pytest.mark.parametrize("role", ["RootCause", "Observation", "Contributing"])
+def test_what_came_before_a_condition_was_resolved_is_over(role: str) -> None:
+    """A run failed on it, the token was renewed, and today a look finds it expired again: no run has failed on that."""
+    failed, resolved = row("ACRT301", hours=30, Role=role), row("ACRT301", hours=28, Role=role, State="Resolved")
+    again = row("ACRT301", hours=0.2)
+    assert list(fired(failed, resolved, again)) == ["prerequisite-unmet"]
+    assert list(fired(failed, resolved, again, row("ACRT301", hours=0.1, Role="RootCause"))) == ["run-failed"]
+    # What merely follows from another finding does not count, though a look had found it on its own before.
+    assert fired(failed, resolved, row("ACRT301", hours=0.2, Role="Contributing")) == {}
+
+
+def test_a_cause_that_another_run_still_has_stays_a_failed_run() -> None:
+    """A later look at one of the runs names another cause: its row is resolved, and the other's is said again."""
+    first, second = (row("ACRT301", hours=hours, Role="RootCause", RunName=f"run{hours}") for hours in (5, 4))
+    taken_back = {**first, "State": "Resolved", "TimeGenerated": (NOW - timedelta(hours=1)).isoformat()}
+    still = {**second, "TimeGenerated": (NOW - timedelta(hours=1) + timedelta(milliseconds=1)).isoformat()}
+    [alert] = fired(first, second, taken_back, still)["run-failed"]
+    assert alert["RunName"] == "run4"
 
 
 def test_a_condition_that_lasts_for_weeks_is_seen_by_what_the_sweep_says_again() -> None:
