@@ -112,7 +112,8 @@ class Drawing:
                 not_drawn.append({"name": item.name, "why": f"not honoured: {', '.join(left_out)}"})
             drawn = self._item(item, settled, not_drawn)
             if drawn is not None:
-                yield {"name": item.name, "width": item.width, **drawn}
+                shown_for = [one.parameter for one in item.conditions]
+                yield {"name": item.name, "width": item.width, "shownFor": shown_for, **drawn}
 
     def _item(self, item: Item, settled: Settled, not_drawn: list[Drawn]) -> Drawn | None:
         match item:

@@ -115,6 +115,51 @@ async def test_a_row_opens_its_evidence_run_and_a_fix_to_copy(
     await page.locator("tr[aria-selected=true]").wait_for(state="detached")
 
 
+async def test_a_click_on_a_text_chooses_its_row_and_a_cut_one_is_shown_whole(opened: Opened, served: Server) -> None:
+    page = await opened(served.address)
+    chosen = page.locator("section[data-name='open findings'] tr[aria-selected=true]")
+    text = page.locator("section[data-name='open findings'] .cut[role=button]").first
+    whole = await text.inner_text()
+    heading = await text.locator("xpath=..").get_attribute("data-label")
+    await text.click()
+    dialog = page.get_by_role("dialog")
+    assert await dialog.get_by_role("heading").inner_text() == heading == "What happened"
+    assert await dialog.locator("code").inner_text() == whole
+    await chosen.wait_for()
+    await dialog.get_by_role("button", name="Close").click()
+    await drawn(page)
+    opened_part = page.locator("[data-shown-for=OpenFinding]").first
+    await opened_part.wait_for()
+    assert await page.evaluate("() => document.activeElement.ariaSelected") == "true"
+    # Read once more, it does not close what it has opened.
+    await chosen.locator(".cut[role=button]").first.click()
+    await dialog.get_by_role("button", name="Close").click()
+    assert await opened_part.is_visible()
+    # What fits is no button, and a click on it is one on its row.
+    short = page.locator("section[data-name='open findings'] .cut:not([role])")
+    await page.evaluate("() => document.body.style.setProperty('font-size', '5px')")
+    await short.first.wait_for()
+    before = await chosen.get_attribute("data-focus")
+    await page.locator("tr.choosable:not([aria-selected=true]) .cut:not([role])").first.click()
+    await page.wait_for_function(
+        "(before) => document.querySelector('tr[aria-selected=true]')?.dataset.focus !== before", arg=before
+    )
+    assert await dialog.count() == 0
+
+
+async def test_what_a_row_opens_comes_into_the_window(opened: Opened, served: Server) -> None:
+    page = await opened(served.address)
+    row = page.locator("section[data-name='open findings'] tr.choosable").nth(1)
+    await row.locator("td").first.click()
+    await page.locator("section[data-name='open findings'] tr[aria-selected=true]").wait_for()
+    await page.wait_for_function(
+        """() => {
+          const box = document.querySelector("[data-shown-for=OpenFinding]").getBoundingClientRect();
+          return box.top < innerHeight - 200;
+        }"""
+    )
+
+
 async def test_sorting_and_filter(opened: Opened, served: Server) -> None:
     page = await opened(served.address)
     grid = page.locator("section.grid").first

@@ -40,18 +40,25 @@ const cellOf = (column, row, named) => {
   if (column.type === "datetime") {
     // Sentences beside it need the room; the seconds are a pointer away, and part of what the filter finds.
     cell.classList.add("moment");
-    cell.append(value ? View.time(value) : View.formatted(column.setting, value, column.type, named));
+    cell.append(value ? View.time(value) : View.formatted(column.setting, value, column.type, named, column.label));
     return cell;
   }
   // A name that is broken in the middle can't be read at a glance; longer texts may break anywhere.
   if (typeof value === "string" && value.length <= LONGEST_WHOLE) cell.classList.add("whole");
   if (isCommand(column.name) && value) cell.append(View.code(String(value)));
-  else cell.append(View.formatted(column.setting, value, column.type, named));
+  else cell.append(View.formatted(column.setting, value, column.type, named, column.label));
   return cell;
 };
 
 /** Forgets how a grid was sorted and filtered: another result stands in its place. */
 View.forgetGrid = (name) => kept.delete(name);
+
+/** Brings into the window what choosing has opened: the first item that is shown for one of these parameters. */
+const showOpened = (parameters) => {
+  const opened = [...document.querySelectorAll("[data-shown-for]")]
+    .find((item) => parameters.some((name) => item.dataset.shownFor.split(" ").includes(name)));
+  opened?.scrollIntoView({ block: "nearest" });
+};
 
 /** Draws a grid. `choose` is told the parameters of a row that was chosen. */
 View.grid = (item, choose) => {
@@ -84,12 +91,16 @@ View.grid = (item, choose) => {
       made.classList.add("choosable");
       made.tabIndex = 0;
       made.setAttribute("aria-selected", String(chosen));
-      const pick = () => {
-        const none = Object.fromEntries(item.exports.map(({ parameter }) => [parameter, ""]));
-        choose(chosen ? none : parametersOf(row));
+      const pick = async () => {
+        if (chosen) return choose(Object.fromEntries(item.exports.map(({ parameter }) => [parameter, ""])));
+        const parameters = parametersOf(row);
+        await choose(parameters);
+        return showOpened(Object.keys(parameters));
       };
       made.addEventListener("click", (event) => {
-        if (!event.target.closest("button, a, pre") && !String(getSelection())) pick();
+        if (event.target.closest("button, a, pre") || String(getSelection())) return;
+        // Whoever reads a cut text of the chosen row does not want it closed.
+        if (!(chosen && event.target.closest("[aria-haspopup]"))) pick();
       });
       made.addEventListener("keydown", (event) => {
         if (event.target === made && (event.key === "Enter" || event.key === " ")) { event.preventDefault(); pick(); }

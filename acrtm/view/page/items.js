@@ -64,7 +64,8 @@ const content = (item, controls) => {
 const same = (place, item) => drawn.get(place) === JSON.stringify(item);
 
 const place = (item, controls) => {
-  const made = View.element("section", { class: `item ${item.kind} size-${item.size ?? 0}`, "data-name": item.name, "data-kind": item.kind });
+  const made = View.element("section", { class: `item ${item.kind} size-${item.size ?? 0}`, "data-name": item.name, "data-kind": item.kind,
+    "data-shown-for": item.shownFor?.join(" ") || null });
   made.style.setProperty("--share", String(item.width));
   if (item.title) made.append(View.element("h2", {}, item.title));
   if (item.kind === "group") {

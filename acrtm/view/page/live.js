@@ -32,7 +32,7 @@ const remember = () => {
 
 const controls = {
   frozen: false,
-  choose: (parameters) => { Object.assign(chosen, parameters); remember(); redraw(); },
+  choose: (parameters) => { Object.assign(chosen, parameters); remember(); return redraw(); },
 };
 
 const redraw = async () => {

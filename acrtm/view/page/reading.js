@@ -22,9 +22,10 @@ View.reading = (item) => {
     made.querySelectorAll("details").forEach((one, at) => { one.open = menus[at] ?? false; });
     made.querySelectorAll(".scroller, .menu").forEach((one, at) => { [one.scrollTop, one.scrollLeft] = scrolled[at] ?? [0, 0]; });
     if (!focus) return;
-    const there = (held.isConnected ? null : named(made, focus)) ?? (row && named(made, { kind: "tr", name: row })) ??
-      made.querySelector(FOCUSABLE);
-    there?.focus({ preventScroll: true });
+    const places = [held.isConnected ? null : named(made, focus), row && named(made, { kind: "tr", name: row }),
+      made.querySelector(FOCUSABLE)];
+    // A text may be a button only when it is cut, so not every one takes the focus.
+    const there = places.find((one) => { one?.focus({ preventScroll: true }); return one && document.activeElement === one; });
     if (caret && there?.localName === "input") there.setSelectionRange(...caret);
   };
 };

@@ -64,15 +64,49 @@ View.copyButton = (text) => {
 View.code = (text) => View.element("div", { class: "code" },
   View.element("pre", { tabindex: "0" }, View.element("code", {}, text)), View.copyButton(text));
 
-/** A pane above the page that shows a whole value. */
-View.showDetails = (title, value) => {
+/** A pane above the page that shows a whole value; `opener` is what was clicked. */
+View.showDetails = (title, value, opener) => {
+  const row = opener.closest("tr[data-focus]")?.dataset.focus;
   const text = typeof value === "object" ? JSON.stringify(value, null, 2) : String(value);
   const pane = View.element("dialog", { class: "details", "aria-label": title });
   const close = View.element("button", { type: "button", click: () => pane.close() }, "Close");
   pane.append(View.element("h2", {}, title), View.code(text), close);
-  pane.addEventListener("close", () => pane.remove());
+  pane.addEventListener("close", () => {
+    pane.remove();
+    // Its row may have been drawn anew meanwhile.
+    if (!opener.isConnected && row) {
+      [...document.querySelectorAll("tr[data-focus]")].find((one) => one.dataset.focus === row)?.focus({ preventScroll: true });
+    }
+  });
   document.body.append(pane);
   pane.showModal();
+};
+
+const LONGEST_NEVER_CUT = 40;
+
+const isCut = (text) => text.scrollHeight > text.clientHeight + 1;
+
+// What is cut is a button; what is there as a whole is text. Which of the two it is changes with the width.
+const cutTexts = new ResizeObserver((entries) => {
+  for (const { target: text } of entries) {
+    if (!text.isConnected) cutTexts.unobserve(text);
+    else if (isCut(text)) for (const [name, value] of Object.entries(AS_BUTTON)) text.setAttribute(name, value);
+    else for (const name of Object.keys(AS_BUTTON)) text.removeAttribute(name);
+  }
+});
+const AS_BUTTON = { role: "button", tabindex: "0", "aria-haspopup": "dialog" };
+
+/** A text that is cut where it gets long, and is seen as a whole in a pane by whoever clicks it then. */
+const cutText = (title, text) => {
+  const made = View.element("span", { class: "cut" }, text);
+  made.addEventListener("click", () => {
+    if (isCut(made) && !String(getSelection())) View.showDetails(title, text, made);
+  });
+  made.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" || event.key === " ") { event.preventDefault(); made.click(); }
+  });
+  cutTexts.observe(made);
+  return made;
 };
 
 // Shapes besides colours, so that a severity is seen without them.
@@ -127,8 +161,8 @@ const HOLDS = {
 View.threshold = (setting, value) =>
   setting.thresholds.find((one) => (HOLDS[one.operator] ?? (() => false))(value ?? "", one.value ?? ""));
 
-/** A value as its column's setting wants it: with an icon, as a link, a pane, a time, or as it is. */
-View.formatted = (setting, value, type, row) => {
+/** A value as its column's setting wants it: with an icon, as a link, a pane, a time, or as it is. `title` is the pane's. */
+View.formatted = (setting, value, type, row, title) => {
   const words = View.words(value, type);
   const formatter = setting?.formatter ?? "automatic";
   if (words === "" && setting?.emptyText) return View.element("span", { class: "quiet" }, setting.emptyText);
@@ -141,11 +175,12 @@ View.formatted = (setting, value, type, row) => {
   // A button without words is nothing to anybody.
   if (words === "") return document.createTextNode("");
   if (setting?.linkTarget === "CellDetails" || (type === "dynamic" && value !== null)) {
+    const heading = title?.trim() || "Details";
+    const label = setting?.linkLabel || (type === "dynamic" ? "Details" : "");
     // As in the portal: without a label of its own the link shows the cell, cut where it gets long.
-    const label = setting?.linkLabel || (type === "dynamic" ? "Details" : words);
-    return View.element("button", { type: "button", class: "link cut", click: (event) => {
-      event.stopPropagation();
-      View.showDetails(setting?.name ?? "Details", value);
+    if (!label) return words.length > LONGEST_NEVER_CUT ? cutText(heading, words) : document.createTextNode(words);
+    return View.element("button", { type: "button", class: "link", click: (event) => {
+      View.showDetails(heading, value, event.currentTarget);
     } }, label);
   }
   if (setting?.linkTarget === "Url") {
