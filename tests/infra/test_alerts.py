@@ -316,6 +316,14 @@ def test_what_cannot_be_checked_is_told_after_an_hour() -> None:
     assert about("cannot-check", alert) == ("ACRT901 cannot-check", "/registry", "read")
 
 
+def test_what_cannot_be_checked_once_more_is_told_after_another_hour() -> None:
+    yesterday = {"FindingId": "yesterday"}
+    before = [row("ACRT901", hours=26, **yesterday), row("ACRT901", hours=24, State="Resolved", **yesterday)]
+    today = [row("ACRT901", hours=hours, FindingId="today") for hours in (1.2, 0.1)]
+    assert fired(*before, today[1]) == {}
+    assert list(fired(*before, *today)) == ["cannot-check"]
+
+
 def test_the_days_that_are_left_are_counted_anew() -> None:
     [alert] = fired(row("ACRT303", hours=20, DaysToExpiry=99.0))["token-expiring"]
     assert (alert["DaysLeft"], alert["Subject"]) == (3.0, "vault/token")
