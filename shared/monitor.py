@@ -185,8 +185,9 @@ class Monitor:
         """The source-trigger prerequisites of a blob and of every import pipeline that watches its container.
 
         Nothing is asked about an account that no known pipeline uses, unless it is ``trusted``. A blob that is
-        gone by now is no fault: then there is nothing to say. What was read before ``after`` does not count.
-        Raises a :class:`~shared.errors.ServiceError` if the blob can't be had for now.
+        gone by now is no fault: then there is nothing to say. It waits since ``waiting_since``, or since it was
+        written if that is later: an event may be one of an earlier form that comes late. What was read before
+        ``after`` does not count. Raises a :class:`~shared.errors.ServiceError` if the blob can't be had for now.
         """
         pipelines, open_ends = await self.gatherer.lookups.all_pipelines(after)
         place = address.in_container
@@ -204,7 +205,8 @@ class Monitor:
             if not isinstance(error, ServiceError):
                 raise
             blob = Unavailable.because(error)
-        since = waiting_since or (blob.last_modified if isinstance(blob, Blob) else None)
+        written = blob.last_modified if isinstance(blob, Blob) else None
+        since = max((moment for moment in (waiting_since, written) if moment is not None), default=None)
         about_blob: dict[str, Any] = {
             "blob_address": address,
             "blob": blob,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import pytest
 
 from localcloud.service import Fault, FaultAction, MalformedJson, Reset, Status, Truncate
 from shared.errors import NotStored, TransientError
+from shared.times import iso, parse_time
 from tests.corridor.conftest import Corridor, Raw, data_requests
 
 BLOB_FILES: Final = (
@@ -144,6 +146,17 @@ async def test_a_blob_that_is_gone_is_no_fault(corridor: Corridor) -> None:
     assert (await corridor.blob_event(corridor.file("blob-put-blob"))).findings == ()
     assert corridor.rows == []
     assert await corridor.state() == {}
+
+
+async def test_a_late_event_of_an_earlier_form_makes_the_present_one_no_older(corridor: Corridor) -> None:
+    late = corridor.file("blob-put-blob") | {"eventTime": iso(datetime.now(UTC) - timedelta(hours=2))}
+    await landed(corridor)
+    await corridor.blob_event(late)
+    assert "ACRT507" not in corridor.rules
+    [expected] = (await corridor.state("expectations/")).values()
+    written = parse_time(corridor.row("ACRT510")["BlobLastModified"])
+    assert parse_time(expected["waitingSince"]) == written
+    assert corridor.alerts == []
 
 
 async def test_a_container_that_nobody_watches(corridor: Corridor) -> None:
