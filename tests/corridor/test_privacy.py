@@ -114,6 +114,29 @@ async def test_no_secret_is_written(corridor: Corridor, caplog: pytest.LogCaptur
         assert secret not in out
 
 
+async def test_no_token_is_written_that_a_message_carries_in_json(
+    corridor: Corridor, caplog: pytest.LogCaptureFixture
+) -> None:
+    scenario, cloud = corridor.scenario, corridor.cloud
+    raw = await corridor.export("failing01", "no/such:1.0")
+    token = cloud.sas(scenario.export_account.name, "transfer", "rwla")
+    [signature] = [part.removeprefix("sig=") for part in token.split("&") if part.startswith("sig=")]
+    # As .NET writes it, and the registry is a .NET service.
+    target = f"https://contosoexport.blob.core.windows.net/transfer?{token}".replace("&", "\\u0026")
+    body = f'{{"error":{{"code":"AuthenticationFailed","target":"{target}","sas":{{"sig":"{signature}"}}}}}}'
+    scenario.source.runs["failing01"].response["pipelineRunErrorMessage"] = (
+        f"Failed to access storage. Service request failed. Status: 403. Content: {body}"
+    )
+    await corridor.run_event(raw)
+    [cause] = corridor.root_causes()
+    assert "\\u0026sig=[redacted]" in cause["ErrorMessage"]
+    assert '"sig":"[redacted]"' in cause["ErrorMessage"]
+    assert corridor.alerts
+    out = await written(corridor, caplog)
+    for secret in (signature, *cloud.issued_secrets):
+        assert secret not in out
+
+
 async def test_what_is_raised_holds_no_token(corridor: Corridor, caplog: pytest.LogCaptureFixture) -> None:
     raw = await corridor.failed_export("transfer01")
     for service in ("arm", "storage", "ingestion"):

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import base64
 import copy
+import html
 import json
 import logging
 import pickle
+import re
 import traceback
+from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -33,7 +36,57 @@ AROUND: Final = (
     "(sv=1, sig={})",
     "SIG={}",
     "line one\nsig={}\nline three",
+    "the token (sig={})",
+    "[sig={}]",
+    "`sig={}`",
+    "token:sig={}",
+    "/c|sig={}",
+    '{{"sv":"2024-11-04","sig":"{}","sp":"r"}}',
+    '{{"sig" : "{}"}}',
+    "{{'sig': '{}'}}",
+    "{{'sig': ['{}']}}",
+    "sig: {}",
+    "sig = {}",
+    "sig = '{}'",
+    "<sig>{}</sig>",
 )
+PIECES: Final = f"""
+    sig AccountKey SharedAccessSignature Bearer SharedKey eyJ signature access_token abcdefgh 0123456789abcdefghij
+    {REDACTED} redacted] u0026 u003d x26 25 3D 26 #x2b; amp; quot; \\n
+"""
+# How one text carries another. Each spells a sign in the same way wherever it stands.
+Spelling = Callable[[str], str]
+
+
+def as_dotnet(text: str) -> str:
+    """As System.Text.Json writes a text."""
+    return re.sub(r"[&+<>'\"`]", lambda sign: f"\\u{ord(sign[0]):04X}", text.replace("\\", "\\\\"))
+
+
+SPELLINGS: Final[dict[str, Spelling]] = {
+    "as it is": lambda text: text,
+    "JSON": lambda text: json.dumps(text)[1:-1],
+    "JSON with escaped slashes": lambda text: json.dumps(text)[1:-1].replace("/", "\\/"),
+    "JSON of .NET": as_dotnet,
+    "JSON of .NET in JSON": lambda text: json.dumps(as_dotnet(text))[1:-1],
+    "JSON that may stand in a page": lambda text: (
+        json.dumps(text)[1:-1].replace("&", "\\u0026").replace("=", "\\u003d")
+    ),
+    "a program's text": lambda text: text.replace("&", "\\x26").replace("=", "\\x3d").replace("+", "\\x2B"),
+    "percent": lambda text: quote(text, safe=""),
+    "percent twice": lambda text: quote(quote(text, safe=""), safe=""),
+    "percent three times, in lower case": lambda text: quote(quote(quote(text, safe=""), safe=""), safe="").replace(
+        "%25253D", "%25253d"
+    ),
+    "XML": html.escape,
+    "XML in XML": lambda text: html.escape(html.escape(text)),
+    "XML of .NET": lambda text: html.escape(text).replace("+", "&#x2B;").replace("=", "&#61;"),
+}
+
+
+def parts_of(secret: str) -> list[str]:
+    """What of a secret no spelling changes, as far as it is long enough to be of use."""
+    return [part for part in re.split("[^A-Za-z0-9]+", secret) if len(part) > 5]
 
 
 def encoded(signature: str) -> list[str]:
@@ -50,6 +103,55 @@ def test_no_signature_survives_in_a_text(signature: str, around: str, before: st
         assert spelt not in clean
         assert spelt[:12] not in clean
         assert redact(clean) == clean, "twice is the same as once"
+
+
+@given(SIGNATURES, st.booleans(), st.sampled_from(AROUND), st.sampled_from(sorted(SPELLINGS)))
+def test_no_signature_survives_in_any_spelling(signature: str, in_url: bool, around: str, spelling: str) -> None:
+    text = SPELLINGS[spelling](around.format(quote(signature, safe="") if in_url else signature))
+    clean = redact(text)
+    assert [part for part in parts_of(signature) if part in clean] == []
+    assert redact(clean) == clean
+
+
+@given(
+    st.binary(min_size=64, max_size=64).map(lambda raw: base64.b64encode(raw).decode()),
+    st.sampled_from(
+        (
+            "AccountName=store;AccountKey={};EndpointSuffix=core.windows.net",
+            '{{"AccountKey": "{}"}}',
+            "{{'accountKey': '{}'}}",
+            "SharedAccessSignature={}",
+            '{{"sharedAccessSignature":"{}"}}',
+            "aeg-sas-key: {}",
+            "Authorization: Bearer {}",
+            '{{"Authorization":"Bearer {}"}}',
+            "Authorization: SharedKey store:{}",
+            '{{"access_token":"{}"}}',
+            '{{"primaryKey":"{}"}}',
+            '["eyJ{}"]',
+        )
+    ),
+    st.sampled_from(sorted(SPELLINGS)),
+)
+def test_no_key_and_no_token_survives_in_any_spelling(key: str, around: str, spelling: str) -> None:
+    if "eyJ" in around or "access_token" in around:
+        key = re.sub("[+/=]", "_", key)
+    clean = redact(SPELLINGS[spelling](around.format(key)))
+    assert [part for part in parts_of(key) if part in clean] == []
+    assert redact(clean) == clean
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [" ", "\n", *"=:\"'\\%+&;[]<>", *PIECES.split()],
+        ),
+        max_size=40,
+    ).map("".join)
+)
+def test_twice_is_the_same_as_once(text: str) -> None:
+    clean = redact(text)
+    assert redact(clean) == clean
 
 
 @given(SIGNATURES)
@@ -96,6 +198,9 @@ def test_no_web_token_survives(middle: str) -> None:
         "https://contosovault.vault.azure.net/secrets/exportsas",
         "Signature not valid in the specified time frame: Start [Mon, 23 Nov 2026] - Expiry [x]",
         "sha256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae",
+        "the signature of the token, sig: none, and the sig = field of https://contoso.example/design=1?assignedTo=me",
+        'SharedAccessKeyName=RootManage; {"design":"a-long-word-without-any-blank","signedStart":"2026-11-23T12:00Z"}',
+        "mysig=abc, insig: 0123456789abcdefghij, the token's sig",
     ],
 )
 def test_what_is_no_secret_stays(text: str) -> None:
@@ -109,8 +214,35 @@ def test_any_text_is_taken(text: str) -> None:
 
 
 def test_long_texts_take_linear_time() -> None:
-    for bait in ("sig=", "?sig", "AccountKey = ", "Bearer ", "eyJ", "%3Fsig%3D", "&"):
-        redact(bait * 50_000)
+    baits = (
+        "sig=",
+        "?sig",
+        "AccountKey = ",
+        "Bearer ",
+        "eyJ",
+        "%3Fsig%3D",
+        "&",
+        "\\",
+        "sig\\",
+        "sig=\\",
+        "%25",
+        "sig%25",
+    )
+    for bait in (
+        *baits,
+        "sig" + "\\" * 8,
+        "sig=[",
+        "sig++",
+        'sig" : ',
+        "sig&amp;amp;",
+        "sig&#",
+        "\\u0026",
+        "<sig>",
+        "u00",
+    ):
+        redact(bait * (250_000 // len(bait)))
+        redact("sig=" + bait + "\\" * 250_000 + "n")
+        redact(bait + " " * 250_000)
 
 
 # --- by type ------------------------------------------------------------------------------------------------
