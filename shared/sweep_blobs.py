@@ -17,6 +17,7 @@ from shared.azure.state_listing import Entry
 from shared.diagnosis.diagnose import Diagnosis
 from shared.errors import Gone, ServiceError, TransientError
 from shared.findings.builder import Occasion
+from shared.findings.finding import finding_key
 from shared.monitor import Monitor
 from shared.recorder import Recorded
 from shared.records.storage import Blob
@@ -31,6 +32,8 @@ EVERY: Final = timedelta(minutes=15)
 AGAIN: Final = timedelta(minutes=15)
 # What was expected in a container is forgotten when no import pipeline has read it for this long.
 UNREAD_FOR: Final = timedelta(days=1)
+# The one rule that is about a pipeline and answered by the blobs that wait for it.
+_TRIGGER_OFF: Final = "ACRT501"
 _PAGE: Final = 1_000
 _AT_ONCE: Final = 8
 
@@ -46,6 +49,7 @@ class BlobSweep:
         self._judged = Rhythms(monitor.state, "blobs")
         self._expectations: dict[str, Entry] = {}
         self._looked_at: set[str] = set()
+        self._taken: set[str] = set()
         self.forgotten = 0
         self.problems: list[str] = []
 
@@ -69,13 +73,26 @@ class BlobSweep:
             if self._is_watched(place, readers) and self._is_due(place):
                 try:
                     found = await self._container(place, readers, occasion)
+                    recorded = Recorded(recorded.findings + found.findings, recorded.alerts + found.alerts)
                 except ServiceError as error:
                     # One account that is throttled keeps nobody from the others.
                     self.problems.append(str(error))
-                    continue
-                recorded = Recorded(recorded.findings + found.findings, recorded.alerts + found.alerts)
+            self._judge_triggers(place, readers)
         await self._forget_what_nobody_reads({str(place) for place in watched})
         return recorded
+
+    def _judge_triggers(self, place: ContainerAddress, readers: list[Pipeline]) -> None:
+        """Whether blobs wait in vain where every trigger is off. One blob's look says nothing of the others."""
+        in_vain = not _is_on(readers) and any(
+            self._is_overdue(entry)
+            for key, entry in self._expectations.items()
+            if entry.label.endswith(f"|{place}") and key not in self._taken
+        )
+        keys = {finding_key(_TRIGGER_OFF, reader.id) for reader in readers}
+        if in_vain:
+            self._facts.unhealthy |= keys
+        else:
+            self._facts.healthy |= keys
 
     async def _forget_what_nobody_reads(self, watched: set[str]) -> None:
         """Nothing is expected where no import pipeline reads the container any more; the oldest of the rest is told.
@@ -100,15 +117,16 @@ class BlobSweep:
         return _is_on(readers) or any(entry.label.endswith(f"|{place}") for entry in self._expectations.values())
 
     def _is_due(self, place: ContainerAddress) -> bool:
-        grace = self._monitor.settings.import_grace
         # A blob that nobody told of has to be seen before its grace is over.
-        if self._containers.is_due(str(place), min(EVERY, grace), self._now):
+        if self._containers.is_due(str(place), min(EVERY, self._monitor.settings.import_grace), self._now):
             return True
         return any(
-            (opened := opened_by_label(entry.label)) is not None and self._now - opened >= grace
-            for entry in self._expectations.values()
-            if entry.label.endswith(f"|{place}")
+            self._is_overdue(entry) for entry in self._expectations.values() if entry.label.endswith(f"|{place}")
         )
+
+    def _is_overdue(self, entry: Entry) -> bool:
+        opened = opened_by_label(entry.label)
+        return opened is not None and self._now - opened >= self._monitor.settings.import_grace
 
     async def _container(self, place: ContainerAddress, readers: list[Pipeline], occasion: Occasion) -> Recorded:
         present: set[str] = set()
@@ -148,6 +166,8 @@ class BlobSweep:
         for blob in page:
             key = expectation_key(blob.address, blob.etag)
             run = self._facts.run_after(ids, blob.address, blob.last_modified)
+            if run is not None:
+                self._taken.add(key)
             if run is not None and run.succeeded:
                 await self._close(key)
             elif (_is_on(readers) or key in self._expectations) and self._wants_a_look(key, blob):

@@ -9,6 +9,7 @@ import pytest
 
 from localcloud.scenario import CONTAINER
 from localcloud.service import Status
+from shared.errors import NotStored
 from tests.corridor.conftest import Corridor
 from tests.corridor.time_travel import expected_since, forget_rhythms, reads, rhythms_noted, rows_of, told
 
@@ -214,6 +215,59 @@ async def test_what_waits_where_the_trigger_is_off_is_said_after_the_grace(corri
     await corridor.cloud.delete_blob(corridor.scenario.import_account.name, CONTAINER, NAME)
     await corridor.sweep()
     assert await expected(corridor) == []
+
+
+async def waits_in_vain(corridor: Corridor, *names: str) -> None:
+    """Blobs that are overdue where the only trigger is off."""
+    corridor.scenario.import_pipeline.trigger_enabled = False
+    for name in names:
+        await landed(corridor, name)
+        raw = corridor.cloud.events[-1].in_schema("EventGridSchema")
+        await corridor.blob_event(raw)
+    await expected_since(corridor, LONG)
+    await corridor.sweep()
+    assert told(corridor) == [("Opened", "ACRT501")]
+
+
+@pytest.mark.parametrize("ended_by", ["removal", "trigger", "removal, and a sweep that falls"])
+async def test_a_trigger_that_is_off_is_over_when_nothing_waits_for_it(corridor: Corridor, ended_by: str) -> None:
+    await waits_in_vain(corridor, NAME)
+    if "removal" in ended_by:
+        await corridor.cloud.delete_blob(corridor.scenario.import_account.name, CONTAINER, NAME)
+    if ended_by == "removal, and a sweep that falls":
+        # It forgets what was expected, and does not come to what is open.
+        corridor.break_down("ingestion", Status(503))
+        with pytest.raises(NotStored):
+            await corridor.sweep()
+        corridor.heal()
+        assert await expected(corridor) == []
+    if ended_by == "trigger":
+        corridor.scenario.import_pipeline.trigger_enabled = True
+    await corridor.sweep()
+    assert [row["State"] for row in rows_of(corridor, "ACRT501")][-1] == "Resolved"
+    assert ("Resolved", "ACRT501") in told(corridor)
+    assert not [key for key, record in (await corridor.state("conditions/")).items() if record["ruleId"] == "ACRT501"]
+
+
+@pytest.mark.parametrize("how_far", ["under way", "done"])
+async def test_a_trigger_that_is_off_is_not_over_while_another_blob_waits(corridor: Corridor, how_far: str) -> None:
+    cloud, scenario = corridor.cloud, corridor.scenario
+    await waits_in_vain(corridor, "forgotten.tar")
+    await landed(corridor, "byhand.tar")
+    await corridor.blob_event(cloud.events[-1].in_schema("EventGridSchema"))
+    if how_far == "under way":
+        cloud.hold_transfers()
+    options = {"wait": False} if how_far == "under way" else {}
+    await cloud.put_run(scenario.target, "byhand", scenario.import_pipeline, blob="byhand.tar", **options)
+    await expected_since(corridor, LONG)
+    await corridor.sweep()
+    await rhythms_noted(corridor, timedelta(minutes=20))
+    await corridor.sweep()
+    assert rows_of(corridor, "ACRT501", "Resolved") == []
+    cloud.release_transfers()
+    await cloud.put_run(scenario.target, "byhand2", scenario.import_pipeline, blob="forgotten.tar")
+    await corridor.sweep()
+    assert [rule for kind, rule in told(corridor) if kind == "Resolved"] == ["ACRT501"]
 
 
 async def test_one_account_that_is_down_keeps_nobody_from_the_others(corridor: Corridor) -> None:
