@@ -175,6 +175,18 @@ def test_open_findings(store: EmbeddedStore) -> None:
     ]  # fmt: skip
 
 
+def test_what_is_open_again_is_open_since_then() -> None:
+    def said(state: str, **span: float) -> dict[str, Any]:
+        return row(EXPIRED, EXPORT, TOKEN, {"State": state}, key="token", id=state, **span)
+
+    before = [said("Open", days=60), said("Resolved", days=50), said("Open", days=40), said("Resolved", days=30)]
+    again = [said("Open", hours=5), said("Muted", hours=4), said("Open", hours=3)]
+    for rows in (again, before + again, again[::-1] + before[::-1]):
+        [found] = answer(blob_store(*rows), "open-findings")
+        assert (found["FirstSeen"], found["OpenHours"]) == (NOW - timedelta(hours=5), 5.0)
+        assert found["LastSeen"] == NOW - timedelta(hours=3)
+
+
 def test_failed_runs_by_cause(store: EmbeddedStore) -> None:
     rows = answer(store, "failed-runs-by-cause")
     # The run whose cause changed counts for the cause that was found in the end, repaired or not.
