@@ -149,13 +149,13 @@ class Monitor:
     # --- runs -----------------------------------------------------------------------------------------------
 
     async def ended_run(
-        self, run: PipelineRun, occasion: Occasion, *, written_at: datetime | None = None, left_open: bool = False
+        self, run: PipelineRun, occasion: Occasion, *, written_at: datetime | None = None
     ) -> Recorded:
         """Diagnoses a run that is over and was not diagnosed yet; remembers one that is not over.
 
         ``left_open`` says that an earlier look is known to have left something out.
         """
-        return await self._ended_runs.look(run, occasion, written_at, left_open=left_open)
+        return await self._ended_runs.look(run, occasion, written_at)
 
     async def diagnose(self, run_id: str) -> Diagnosis:
         """Looks at one run and writes nothing. Raises a :class:`~shared.errors.ServiceError`."""
@@ -185,9 +185,10 @@ class Monitor:
         """The source-trigger prerequisites of a blob and of every import pipeline that watches its container.
 
         Nothing is asked about an account that no known pipeline uses, unless it is ``trusted``. A blob that is
-        gone by now is no fault: then there is nothing to say. It waits since ``waiting_since``, or since it was
-        written if that is later: an event may be one of an earlier form that comes late. What was read before
-        ``after`` does not count. Raises a :class:`~shared.errors.ServiceError` if the blob can't be had for now.
+        gone by now is no fault, and a directory is no blob: then there is nothing to say. It waits since
+        ``waiting_since``, or since it was written if that is later: an event may be one of an earlier form that
+        comes late. What was read before ``after`` does not count. Raises a
+        :class:`~shared.errors.ServiceError` if the blob can't be had for now.
         """
         pipelines, open_ends = await self.gatherer.lookups.all_pipelines(after)
         place = address.in_container
@@ -199,6 +200,8 @@ class Monitor:
         blob: Blob | Unavailable
         try:
             blob = await self.gatherer.blob(address)
+            if blob.is_directory:
+                return ()
         except (Gone, UnknownHost):
             return ()
         except PermanentError as error:

@@ -73,7 +73,7 @@ class BlobReader:
         return blob
 
     async def pages(self, address: ContainerAddress, page_size: int = 1_000) -> AsyncIterator[tuple[Blob, ...]]:
-        """The blobs of a container with their metadata, a page at a time."""
+        """The blobs of a container with their metadata, a page at a time, without its directories."""
         container = self._service(address.account).get_container_client(address.container)
         pages = container.list_blobs(include=["metadata", "copy"], results_per_page=page_size).by_page()
         while True:
@@ -83,7 +83,7 @@ class BlobReader:
                 except StopAsyncIteration:
                     return
                 blobs = [_blob(BlobAddress(address.account, address.container, item.name), item) async for item in page]
-            yield tuple(blobs)
+            yield tuple(blob for blob in blobs if not blob.is_directory)
 
     async def try_token(self, address: ContainerAddress, token: Secret) -> TokenAnswer:
         """What one List with a pipeline's own token is answered. The token goes to its own account only."""

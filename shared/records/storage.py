@@ -117,3 +117,8 @@ class Blob:
     content_language: str
     content_disposition: str
     cache_control: str
+
+    @property
+    def is_directory(self) -> bool:
+        """Whether it stands for a directory, as a hierarchical namespace lists each one among the blobs."""
+        return self.metadata.get("hdi_isfolder", "").lower() == "true"

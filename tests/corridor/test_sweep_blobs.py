@@ -270,6 +270,18 @@ async def test_a_trigger_that_is_off_is_not_over_while_another_blob_waits(corrid
     assert [rule for kind, rule in told(corridor) if kind == "Resolved"] == ["ACRT501"]
 
 
+@pytest.mark.parametrize("mark", [{"hdi_isfolder": "true"}, {"Hdi_isfolder": "True"}], ids=["lower", "upper"])
+async def test_a_directory_is_no_blob(corridor: Corridor, mark: dict[str, str]) -> None:
+    # As accounts with a hierarchical namespace list them.
+    await landed(corridor, "2026", data=b"", metadata=mark, content_md5=False)
+    await corridor.blob_event(corridor.cloud.events[-1].in_schema("EventGridSchema"))
+    await landed(corridor, "2026/images.tar")
+    await corridor.sweep()
+    assert {row["BlobName"] for row in corridor.rows if row["BlobName"]} == {"2026/images.tar"}
+    assert await expected(corridor) == ["2026/images.tar"]
+    assert corridor.alerts == []
+
+
 async def test_one_account_that_is_down_keeps_nobody_from_the_others(corridor: Corridor) -> None:
     cloud, scenario = corridor.cloud, corridor.scenario
     world = cloud.world
