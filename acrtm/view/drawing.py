@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
 
 from markdown_it import MarkdownIt
@@ -43,12 +43,16 @@ from embedded.workbook import (
     fill,
     is_visible,
     settle,
+    tokens,
 )
 from shared.times import iso
 
 Drawn = dict[str, Any]
 # More points than a chart has pixels are of no use to anybody; Log Analytics stops at 10,000 rows.
 _MOST_ROWS: Final = 10_000
+# What bins are counted from: each that a workbook offers divides a day.
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_BIN_UNITS: Final = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 # Text of others can't become markup: HTML in Markdown is shown as text, and links lead to web pages only.
 logging.getLogger("markdown_it").setLevel(logging.INFO)  # it logs every rule that it tries on every line
 _MARKDOWN: Final = MarkdownIt("commonmark", {"html": False}).enable("table")
@@ -193,6 +197,8 @@ class Drawing:
             "chosen": {one.parameter: settled.values[one.parameter].comparable for one in item.exports},
             **_SHAPES[type(item.shown_as)](item.shown_as),
         }
+        if isinstance(item.shown_as, AxisChart):
+            drawn["between"] = self._axis(item, settled)
         try:
             kql = fill(item.kql, settled.values, now=self.now)
             result = self._ask(kql, self._time_of(item, settled))
@@ -203,6 +209,21 @@ class Drawing:
         rows = [[cell(value) for value in row] for row in result.rows[:most]]
         columns = [{"name": name, "type": kind} for name, kind in result.columns]
         return drawn | {"columns": columns, "rows": rows, "left": max(0, len(result.rows) - most)}
+
+    def _axis(self, item: Query, settled: Settled) -> Drawn | None:
+        """The time that a chart is about, in whole bins of ``bin`` milliseconds: one without rows is time as well."""
+        for name in (item.time_parameter, *sorted(tokens(item.kql))):
+            value = settled.values.get(name)
+            if not isinstance(value, TimeRange):
+                continue
+            first, last = value.bounds(self.now)
+            if f"{{{name}:grain}}" not in item.kql:
+                return {"first": iso(first), "last": iso(last), "bin": 0}
+            grain = _BIN_UNITS[value.grain[-1]] * int(value.grain[:-1])
+            # The last bin ends when its time is over.
+            first, last = _EPOCH + (first - _EPOCH) // grain * grain, _EPOCH - (_EPOCH - last) // grain * grain
+            return {"first": iso(first), "last": iso(last), "bin": grain // timedelta(milliseconds=1)}
+        return None
 
     def _time_of(self, item: Query, settled: Settled) -> tuple[datetime, datetime] | None:
         value = settled.values.get(item.time_parameter)

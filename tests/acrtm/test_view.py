@@ -271,6 +271,24 @@ def test_the_workbook_asks_for_nothing_that_the_page_draws_otherwise() -> None:
     assert {item.name: found for item, _ in files.workbook().walk() if (found := list(limits.limits(item)))} == {}
 
 
+@pytest.mark.parametrize(
+    ("kql", "first", "last", "width"),
+    [
+        ("print A = 1 | where now() {Time}", "2026-02-01T01:30:00.000000Z", "2026-02-03T01:30:00.000000Z", 0),
+        ("print A = bin(now(), {Time:grain})", "2026-02-01T01:00:00.000000Z", "2026-02-03T02:00:00.000000Z", 3_600_000),
+    ],
+)
+def test_a_chart_is_about_the_chosen_time_in_whole_bins(kql: str, first: str, last: str, width: int) -> None:
+    times = {"name": "Time", "type": 4, "version": "KqlParameterItem/1.0", "value": {"durationMs": 172_800_000}}
+    parameters = {"type": 9, "name": "chosen", "content": {"version": "KqlParameterItem/1.0", "parameters": [times]}}
+    chart = {"version": "KqlItem/1.0", "query": kql, "visualization": "timechart"}
+    items = [parameters, {"type": 3, "name": "chart", "content": chart}]
+    workbook = read_workbook(json.dumps({"version": "Notebook/1.0", "items": items}))
+    with EmbeddedStore.open(":memory:").reading() as reader:
+        drawn = Drawing(workbook, reader, datetime(2026, 2, 3, 1, 30, tzinfo=UTC)).draw({})["items"][1]
+    assert drawn["between"] == {"first": first, "last": last, "bin": width}
+
+
 def test_one_item_that_can_not_be_asked_leaves_the_others() -> None:
     def query(name: str, kql: str) -> dict[str, Any]:
         return {"type": 3, "name": name, "content": {"version": "KqlItem/1.0", "query": kql, "visualization": "table"}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from typing import Any
 
@@ -72,6 +73,42 @@ async def test_a_chart_is_painted_and_the_pages_numbers_are_there(opened: Opened
     assert colours > 3
     measured = json.loads(await page.evaluate("() => JSON.stringify(View.drawing)"))
     assert set(measured) == {"page", "server", "queries"}
+
+
+async def test_a_chart_spans_the_chosen_time_with_each_bar_in_the_middle_of_its_bin(
+    opened: Opened, served: Server
+) -> None:
+    page = await opened(served.address)
+    await choose_tab(page, "Source trigger")
+    place = page.locator("section[data-name='imports over time'] .plot")
+    await place.locator("canvas").wait_for()
+    bin_width = 4 * 60 * 60 * 1000
+    seen = await place.evaluate(
+        """(plot, bin) => {
+          const chart = echarts.getInstanceByDom(plot);
+          const { xAxis: [axis], series: [one, ...others], legend: [legend], tooltip: [tooltip] } = chart.getOption();
+          const [[start, value]] = one.data;
+          const at = (moment) => chart.convertToPixel({ xAxisIndex: 0 }, moment);
+          const [min, max] = [axis.min, axis.max].map((moment) => Date.parse(moment));
+          const point = { value: [start, value], marker: "", seriesName: one.name };
+          return { min, max, others: others.length, legend: legend.show, words: tooltip.formatter([point]),
+            width: (at(max) - at(min)) / plot.clientWidth,
+            bar: chart.convertToPixel({ xAxisIndex: 1 }, start), middle: at(Date.parse(start) + bin / 2) };
+        }""",
+        bin_width,
+    )
+    now = utc_now().timestamp() * 1000
+    week = 7 * 24 * 60 * 60 * 1000
+    assert now - week - bin_width <= seen["min"] <= now - week
+    assert now <= seen["max"] <= now + bin_width
+    assert seen["width"] > 0.9
+    assert abs(seen["bar"] - seen["middle"]) < 1
+    # One series, and one has to know of what.
+    assert seen["others"] == 0
+    assert seen["legend"]
+    # The pointer is told the whole bin.
+    moment = r"\d{4}-\d\d-\d\d \d\d:00"
+    assert re.fullmatch(rf"{moment} to {moment} UTC\nby the source trigger: 1", seen["words"])
 
 
 async def test_a_parameter_changes_what_is_shown(opened: Opened, served: Server, shown: EmbeddedStore) -> None:

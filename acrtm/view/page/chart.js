@@ -33,11 +33,21 @@ const seriesOf = (item) => {
       series.get(key).push([row[x], row[index(name)]]);
     }
   }
-  return { series, xColumn: item.columns[x] };
+  return { series, xColumn: item.columns[x], grouped: group >= 0 };
+};
+
+/** What a result's times are drawn in: the chosen range, in whole bins. */
+const binsOf = ({ first, last, bin }) => {
+  const [start, end] = [Date.parse(first), Date.parse(last)];
+  const named = (time) => new Date(time).toISOString();
+  const starts = bin ? Array.from({ length: (end - start) / bin }, (_, at) => named(start + at * bin)) : [];
+  const shown = (time) => View.moment(time).replace(/:\d{2} UTC$/, "");
+  const words = (from) => (bin ? `${shown(from)} to ${shown(Date.parse(from) + bin)} UTC` : View.moment(from));
+  return { first, last, bin, starts, named, words };
 };
 
 const options = (item) => {
-  const { series, xColumn } = seriesOf(item);
+  const { series, xColumn, grouped } = seriesOf(item);
   const [mode, style] = [theme(), getComputedStyle(document.documentElement)];
   const [ink, line] = [style.getPropertyValue("--ink"), style.getPropertyValue("--line")];
   const kind = KINDS[item.chart] ?? "line";
@@ -46,13 +56,20 @@ const options = (item) => {
     return NAMED[mode][wanted] ?? (/^#[0-9a-f]{3,8}$/i.test(wanted ?? "") ? wanted : PALETTES[mode][at % 8]);
   };
   const names = [...series.keys()];
+  const bins = isTime(xColumn) && item.between ? binsOf(item.between) : null;
+  const inBins = kind === "bar" && bins?.bin;
+  const label = (name) => item.labels[name] ?? name;
+  // A single value of a group has to be named as well: that there is no other one says nothing of which it is.
+  const legend = item.legend && (names.length > 1 || grouped);
   const common = {
     aria: { enabled: true },
     animation: false,
+    // As the lists have it.
+    useUTC: true,
     textStyle: { color: ink },
-    tooltip: { trigger: kind === "pie" ? "item" : "axis", renderMode: "richText" },
-    legend: { show: item.legend && names.length > 1, bottom: 0, textStyle: { color: ink },
-      formatter: (name) => item.labels[name] ?? name },
+    tooltip: { trigger: kind === "pie" ? "item" : "axis", renderMode: "richText", ...(bins && { formatter: (points) =>
+      [bins.words(points[0].value[0]), ...points.map((one) => `${one.marker}${label(one.seriesName)}: ${View.words(one.value[1])}`)].join("\n") }) },
+    legend: { show: legend, bottom: 0, textStyle: { color: ink }, formatter: label },
     color: names.map(colour),
   };
   if (kind === "pie") {
@@ -62,13 +79,18 @@ const options = (item) => {
   const axis = { axisLine: { lineStyle: { color: line } }, axisLabel: { color: ink, hideOverlap: true }, splitLine: { lineStyle: { color: line } } };
   return {
     ...common,
-    grid: { left: 8, right: 16, top: 16, bottom: names.length > 1 ? 40 : 8, containLabel: true },
-    xAxis: { type: isTime(xColumn) ? "time" : "category", ...axis, splitLine: { show: false } },
+    grid: { left: 8, right: 16, top: 16, bottom: legend ? 40 : 8, containLabel: true },
+    // A time axis gets wider than it is told when bars stand on it; so they stand on one of bins, which lies under it.
+    xAxis: [
+      { type: isTime(xColumn) ? "time" : "category", ...axis, splitLine: { show: false }, ...(bins && { min: bins.first, max: bins.last }) },
+      ...(inBins ? [{ type: "category", show: false, position: "bottom", data: bins.starts }] : []),
+    ],
     yAxis: { type: "value", minInterval: 1, ...axis },
     series: names.map((name) => ({
       name,
       type: kind,
-      data: series.get(name),
+      xAxisIndex: inBins ? 1 : 0,
+      data: inBins ? series.get(name).map(([time, value]) => [bins.named(time), value]) : series.get(name),
       showSymbol: series.get(name).length < 40,
       symbolSize: 7,
       stack: kind === "bar" || item.chart === "areachart" ? "all" : undefined,
