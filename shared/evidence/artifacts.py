@@ -29,8 +29,9 @@ class Layer:
 class Artifact:
     """One artifact that was asked for: ``repo``, ``repo:tag`` or ``repo@sha256:…``.
 
-    ``found`` is ``None`` where the registry could not tell; ``similar`` are close names that exist. With
-    ``unavailable`` not all of its layers are known, and why.
+    ``found`` is ``None`` where the registry could not tell; ``similar`` are close names that exist, the only one being
+    the same without a host where it is there ``but_for_host``. With ``unavailable`` not all of its layers are known,
+    and why.
     """
 
     reference: str
@@ -38,6 +39,7 @@ class Artifact:
     layers: tuple[Layer, ...] = ()
     similar: tuple[str, ...] = ()
     unavailable: Unavailable | None = None
+    but_for_host: bool = False
 
 
 @dataclass(frozen=True, slots=True)

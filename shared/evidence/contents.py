@@ -161,14 +161,18 @@ class _Look:
         read = read_reference(reference)
         if isinstance(read, NotAReference):
             return Artifact(reference, found=False)
-        manifest = await self._manifest(read.repository, read.reference)
-        if isinstance(manifest, Unavailable):
-            return Artifact(reference, found=None, unavailable=manifest)
-        if isinstance(manifest, Missing):
-            return Artifact(reference, found=False, similar=await self._similar(reference))
-        entries, missing = await self._entries(read.repository, manifest)
-        layers = await asyncio.gather(*(self._layer(read.repository, entry) for entry in entries))
-        return Artifact(reference, found=True, layers=tuple(layers), unavailable=missing)
+        for repository in read.repositories:
+            manifest = await self._manifest(repository, read.named)
+            if isinstance(manifest, Unavailable):
+                return Artifact(reference, found=None, unavailable=manifest)
+            if isinstance(manifest, Missing):
+                continue
+            if read.host and repository == read.repository:
+                return Artifact(reference, found=False, similar=(read.of(repository),), but_for_host=True)
+            entries, missing = await self._entries(repository, manifest)
+            layers = await asyncio.gather(*(self._layer(repository, entry) for entry in entries))
+            return Artifact(reference, found=True, layers=tuple(layers), unavailable=missing)
+        return Artifact(reference, found=False, similar=await self._similar(reference))
 
     async def _entries(self, repository: str, manifest: Manifest) -> tuple[list[LayerEntry], Unavailable | None]:
         """The layers of a manifest and of those that it lists, each once, and why some are not known."""

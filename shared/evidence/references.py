@@ -12,7 +12,10 @@ from typing import Final
 # say what it thinks of it. What does not fit can't exist, and is never put into a path.
 _REPOSITORY: Final = re.compile(r"[A-Za-z0-9]+(?:[._-]+[A-Za-z0-9]+)*(?:/[A-Za-z0-9]+(?:[._-]+[A-Za-z0-9]+)*)*")
 _TAG: Final = re.compile(r"\w[\w.-]{0,127}", re.ASCII)
-_DIGEST: Final = re.compile(r"[a-z0-9]+(?:[.+_-][a-z0-9]+)*:[0-9a-fA-F]{32,128}")
+_DIGEST: Final = re.compile(r"[A-Za-z0-9]+(?:[.+_-][A-Za-z0-9]+)*:[0-9a-fA-F]{32,128}")
+_HOST: Final = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*(?::\d{1,5})?", re.ASCII)
+# The registry suffix of every cloud of Azure begins with it.
+_AZURES: Final = ".azurecr."
 _LONGEST: Final = 255
 _MOST: Final = 3
 _LIKE_A_TAG: Final = 0.6
@@ -24,15 +27,28 @@ Repositories = Callable[[], Awaitable[Sequence[str]]]
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A repository, and a tag or a digest in it."""
+    """A repository, and a tag or a digest in it, or both. ``tag`` is ``latest`` where neither is named."""
 
+    host: str
     repository: str
-    reference: str
+    tag: str
+    digest: str
 
     @property
-    def by_digest(self) -> bool:
-        """Whether a digest is named."""
-        return ":" in self.reference
+    def named(self) -> str:
+        """What names the artifact in its repository: the digest, if there is one."""
+        return self.digest or self.tag
+
+    @property
+    def repositories(self) -> tuple[str, ...]:
+        """Where it may be: a repository can be called like a host without a port, and is looked for as written."""
+        if not self.host:
+            return (self.repository,)
+        return (self.repository,) if ":" in self.host else (f"{self.host}/{self.repository}", self.repository)
+
+    def of(self, repository: str) -> str:
+        """The same tag or digest of ``repository``."""
+        return f"{repository}@{self.digest}" if self.digest else f"{repository}:{self.tag}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,38 +59,48 @@ class NotAReference:
 
 
 def read_reference(text: str) -> Reference | NotAReference:
-    """Reads ``repo`` (``repo:latest``), ``repo:tag`` or ``repo@sha256:…``."""
+    """Reads ``repo`` (``repo:latest``), ``repo:tag``, ``repo@sha256:…`` or ``repo:tag@sha256:…``.
+
+    The part before the first slash is a host, and none of the repository, if it has a port, is ``localhost`` or is
+    that of an Azure registry (``contoso.azurecr.io``). Any other dot makes no host, whatever container tools think:
+    what was copied from elsewhere often lies in repositories like ``docker.io/library/nginx``.
+    """
     name, at, digest = text.strip().partition("@")
-    folder, slash, last = name.rpartition("/")
+    host, slash, path = name.partition("/")
+    if not slash or not _is_host(host):
+        host, path = "", name
+    folder, slash, last = path.rpartition("/")
     base, _, tag = last.partition(":")
-    repository, reference = f"{folder}{slash}{base}", digest if at else tag or "latest"
-    fits = _DIGEST.fullmatch(reference) if at else _TAG.fullmatch(reference)
-    if not fits or len(repository) > _LONGEST or not _REPOSITORY.fullmatch(repository):
+    repository = f"{folder}{slash}{base}"
+    tag = tag or ("" if at else "latest")
+    fits = (not tag or _TAG.fullmatch(tag)) and (not at or _DIGEST.fullmatch(digest))
+    if not fits or (host and not _HOST.fullmatch(host)):
         return NotAReference(text)
-    return Reference(repository, reference)
+    if len(repository) > _LONGEST or not _REPOSITORY.fullmatch(repository):
+        return NotAReference(text)
+    return Reference(host, repository, tag, digest)
+
+
+def _is_host(first: str) -> bool:
+    return ":" in first or first.lower() == "localhost" or _AZURES in first.lower()
 
 
 async def similar_names(text: str, tags: Tags, repositories: Repositories) -> tuple[str, ...]:
     """References that exist and are close to ``text``, the closest first."""
     asked = read_reference(text)
-    if isinstance(asked, NotAReference) or asked.by_digest:
+    if isinstance(asked, NotAReference) or asked.digest:
         return ()
-    repository = _without_host(asked.repository)
-    found = [f"{repository}:{tag}" for tag in _close_tags(asked.reference, await tags(repository))]
-    if found:
-        return tuple(found)
+    for repository in asked.repositories:
+        found = [f"{repository}:{tag}" for tag in _close_tags(asked.tag, await tags(repository))]
+        if found:
+            return tuple(found)
+    repository = asked.repository
     known = await repositories()
     near = difflib.get_close_matches(repository.lower(), known, n=_MOST, cutoff=_LIKE_A_REPOSITORY)
     for candidate in near:
         if candidate != repository:
-            found += [f"{candidate}:{tag}" for tag in _close_tags(asked.reference, await tags(candidate))]
+            found += [f"{candidate}:{tag}" for tag in _close_tags(asked.tag, await tags(candidate))]
     return tuple(found[:_MOST])
-
-
-def _without_host(repository: str) -> str:
-    """The repository without the registry's host, which does not belong there."""
-    host, slash, rest = repository.partition("/")
-    return rest if slash and "." in host else repository
 
 
 def _close_tags(tag: str, known: Sequence[str]) -> list[str]:

@@ -90,7 +90,8 @@ def artifact_not_found(evidence: Evidence) -> Verdict:
     How to fix: run the export again with the right names. Repositories are in lower case, tags are compared to the
     letter.
 
-    What can make it wrong: a tag that was deleted or moved between the run and the look.
+    What can make it wrong: a tag that was deleted or moved between the run and the look. A name that is there but for
+    the host in front of it is less certain: no document says whether the service takes one.
 
     References: ACR Transfer troubleshooting, "Artifacts transfer problems".
     """
@@ -105,8 +106,11 @@ def artifact_not_found(evidence: Evidence) -> Verdict:
         return facts
     absent = [artifact for artifact in facts.artifacts if artifact.found is False]
     if absent:
+        sure = Confidence.LIKELY if succeeded else Confidence.CONFIRMED
+        if all(artifact.but_for_host for artifact in absent):
+            sure = Confidence.POSSIBLE if succeeded else Confidence.LIKELY
         return failed(
-            confidence=Confidence.LIKELY if succeeded else Confidence.CONFIRMED,
+            confidence=sure,
             missing=[artifact.reference for artifact in absent],
             similar=[artifact.similar[0] if artifact.similar else "" for artifact in absent],
         )

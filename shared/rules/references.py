@@ -6,30 +6,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import replace
+
+from shared.evidence.references import NotAReference, Reference, read_reference
 
 
-@dataclass(frozen=True, slots=True)
-class _Reference:
-    repository: str
-    tag: str
-    digest: str
+def _read(text: str) -> Reference | NotAReference:
+    read = read_reference(text)
+    if isinstance(read, NotAReference):
+        return read
+    return replace(read, host="", repository=read.repository.lower(), digest=read.digest.lower())
 
 
-def _read(text: str) -> _Reference:
-    name, _, digest = text.strip().partition("@")
-    first, slash, rest = name.partition("/")
-    # As container tools tell a host from the first part of a repository.
-    if slash and ("." in first or ":" in first or first == "localhost"):
-        name = rest
-    repository, colon, tag = name.rpartition(":")
-    if not colon:
-        repository, tag = name, "" if digest else "latest"
-    return _Reference(repository.lower(), tag, digest.lower())
-
-
-def _same(asked: _Reference, done: _Reference) -> bool:
-    if asked.repository != done.repository:
+def _same(asked: Reference | NotAReference, done: Reference | NotAReference) -> bool:
+    if isinstance(asked, NotAReference) or isinstance(done, NotAReference) or asked.repository != done.repository:
         return False
     if asked.digest and done.digest:
         return asked.digest == done.digest

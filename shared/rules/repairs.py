@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from shared.evidence.model import Evidence
+from shared.evidence.references import Reference, read_reference
 from shared.records.storage import Blob
 from shared.records.transfer import Direction
 from shared.rules import remedies
@@ -122,15 +123,15 @@ def login_server(evidence: Evidence) -> str:
 
 
 def repository_of(reference: str) -> str:
-    """The repository of ``repo``, ``repo:tag`` or ``repo@sha256:…``."""
-    name = reference.partition("@")[0]
-    folder, slash, last = name.rpartition("/")
-    return f"{folder}{slash}{last.partition(':')[0]}"
+    """The repository of a reference to an artifact; empty if it is none."""
+    read = read_reference(reference)
+    return read.repository if isinstance(read, Reference) else ""
 
 
 def with_tag(reference: str) -> str:
     """The reference as the registry's commands want it, which do not know that no tag means ``latest``."""
-    return f"{reference}:latest" if reference and repository_of(reference) == reference else reference
+    read = read_reference(reference)
+    return read.of(read.repositories[0]) if isinstance(read, Reference) else ""
 
 
 def show_manifest(evidence: Evidence, reference: str, query: str) -> str:

@@ -192,13 +192,34 @@ def test_overwriting_tags_is_switched_on() -> None:
 
 
 @pytest.mark.parametrize(
+    ("others", "look", "sure"),
+    [
+        ((), FAILED, Confidence.LIKELY),
+        ((), SUCCEEDED, Confidence.POSSIBLE),
+        ((artifact(found=False),), FAILED, Confidence.CONFIRMED),
+        ((artifact(found=False),), SUCCEEDED, Confidence.LIKELY),
+        ((artifact(),), FAILED, Confidence.LIKELY),
+    ],
+)
+def test_a_host_in_front_is_no_certain_fault(others: tuple[Artifact, ...], look: Look, sure: Confidence) -> None:
+    hosted = Artifact("contoso.azurecr.io/app:v1", found=False, similar=("app:v1",), but_for_host=True)
+    seen = after_run(EXPORT, look, pipeline=GOES_ON, **facts(hosted, *others))
+    assert CATALOGUE["ACRT601"](seen).confidence is sure
+    assert "'app:v1' for 'contoso.azurecr.io/app:v1'" in described(CATALOGUE["ACRT601"], seen).recommendation
+
+
+@pytest.mark.parametrize(
     ("reference", "repository", "tagged"),
     [
         ("app", "app", "app:latest"),
         ("team/app:v1", "team/app", "team/app:v1"),
         (f"team/app@{DIGEST}", "team/app", f"team/app@{DIGEST}"),
-        (f"app:v1@{DIGEST}", "app", f"app:v1@{DIGEST}"),
+        (f"app:v1@{DIGEST}", "app", f"app@{DIGEST}"),
+        ("contoso.azurecr.io/team/app", "team/app", "contoso.azurecr.io/team/app:latest"),
+        ("localhost:5000/app:v1", "app", "app:v1"),
+        ("docker.io/library/nginx", "docker.io/library/nginx", "docker.io/library/nginx:latest"),
         ("", "", ""),
+        ("../../oauth2/token?x=y", "", ""),
     ],
 )
 def test_references_are_taken_apart(reference: str, repository: str, tagged: str) -> None:
