@@ -64,6 +64,7 @@ def pytest_runtest_makereport(
         leaked = [secret for text in sections_of(report) for secret in seen.found_in(text)]
         if leaked:
             item.config.stash[_LEAKS].append(f"{item.nodeid}: {leaked}")
+            report.outcome, report.longrepr = "failed", f"the test printed or logged secrets: {leaked}"
     return report
 
 
@@ -71,10 +72,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     config = session.config
     output = getattr(config, "workeroutput", None)
     if output is not None:
-        # A worker of pytest-xdist: the main process says it, and fails.
+        # A worker of pytest-xdist: the main process says it.
         output["secrets"], output["leaks"] = len(config.stash[_SEEN].secrets), config.stash[_LEAKS]
-    elif config.stash[_LEAKS]:
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.hookimpl(optionalhook=True)

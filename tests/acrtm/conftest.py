@@ -1,4 +1,7 @@
-"""The command line as a user meets it: in this process, or as a process of its own against the local cloud."""
+"""The command line as a user meets it: in this process, or as a process of its own against the local cloud.
+
+Either way all that a command writes is searched for the secrets of the cloud, and the test that ran it fails.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,8 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,6 +20,7 @@ from acrtm.main import main
 from localcloud import LocalCloud
 from localcloud.scenario import Scenario, transfer_between
 from shared.runtime import use_sessions
+from tests.leaks import outputs, searched
 
 REPOSITORY = Path(__file__).parents[2]
 _COMPILED = str(REPOSITORY / ".pytest_cache" / "compiled")
@@ -43,13 +47,24 @@ class CommandLine:
     cloud: LocalCloud
     scenario: Scenario
     store: Path
-    read: Callable[[], tuple[str, str]]
+    capture: Callable[[], tuple[str, str]]
     environment: pytest.MonkeyPatch
+    printed: list[tuple[str, str]] = field(default_factory=list)
 
     async def __call__(self, *arguments: str) -> Ended:
-        # In a thread, as a command has an event loop of its own.
-        code = await asyncio.to_thread(main, arguments)
-        return Ended(code, *self.read())
+        self.printed.clear()
+        with searched(self.cloud, self.store.parent) as written:
+            # In a thread, as a command has an event loop of its own.
+            code = await asyncio.to_thread(main, arguments)
+            out, err = self.read()
+            all_out, all_err = ("".join(parts) for parts in zip(*self.printed, strict=True))
+            written.update(outputs(all_out, all_err))
+        return Ended(code, out, err)
+
+    def read(self) -> tuple[str, str]:
+        """What was printed since it was last read, also by a command that is not over yet."""
+        self.printed.append(self.capture())
+        return self.printed[-1]
 
     async def fails(self, name: str = "badrun") -> str:
         """The id of an export that failed: its pipeline may not read the secret any more."""
@@ -104,16 +119,19 @@ async def acrtm(
     use_sessions(None)
 
 
-async def run_process(connection: Path, *arguments: str, environment: Mapping[str, str]) -> Ended:
-    """``acrtm`` as a process of its own against a running local cloud."""
-    words = [sys.executable, "-m", "localcloud", "exec", str(connection), "--", *arguments]
-    process = await asyncio.create_subprocess_exec(
-        *words,
-        cwd=REPOSITORY,
-        # Several processes one after the other: the first compiles for all of them.
-        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": _COMPILED, **environment},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await process.communicate()
-    return Ended(process.returncode or 0, out.decode(), err.decode())
+async def run_process(cloud: LocalCloud, store: Path, *arguments: str, **environment: str) -> Ended:
+    """``acrtm`` as a process of its own against a running local cloud. No other writes beside its store meanwhile."""
+    words = [sys.executable, "-m", "localcloud", "exec", str(cloud.connection_file), "--", *arguments]
+    # Several processes one after the other: the first compiles for all of them.
+    compiled = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": _COMPILED}
+    with searched(cloud, store.parent) as written:
+        process = await asyncio.create_subprocess_exec(
+            *words,
+            cwd=REPOSITORY,
+            env={**os.environ, **compiled, "ACRTM_STORE": str(store), **environment},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, err = (output.decode() for output in await process.communicate())
+        written.update(outputs(out, err))
+    return Ended(process.returncode or 0, out, err)

@@ -18,12 +18,11 @@ from tests.acrtm.conftest import REPOSITORY, CommandLine, run_process
 
 async def test_the_same_answers_through_pipes(acrtm: CommandLine, tmp_path: Path) -> None:
     good, bad = await acrtm.succeeds(), await acrtm.fails()
-    connection = acrtm.cloud.connection_file
-    mine = {"ACRTM_STORE": str(tmp_path / "mine.duckdb")}
-    well = await run_process(connection, "diagnose", good, "--no-store", environment=mine)
+    mine, other = (tmp_path / name / "findings.duckdb" for name in ("mine", "other"))
+    well = await run_process(acrtm.cloud, mine, "diagnose", good, "--no-store")
     failed, gone = await asyncio.gather(
-        run_process(connection, "diagnose", bad, "--output", "json", environment=mine),
-        run_process(connection, "diagnose", f"{bad}x", "--no-store", environment=mine),
+        run_process(acrtm.cloud, mine, "diagnose", bad, "--output", "json"),
+        run_process(acrtm.cloud, other, "diagnose", f"{bad}x", "--no-store"),
     )
     assert [well.code, failed.code, gone.code] == [0, 3, 4]
     assert failed.document["exitCode"] == 3
@@ -31,14 +30,14 @@ async def test_the_same_answers_through_pipes(acrtm: CommandLine, tmp_path: Path
     for ended in (well, failed, gone):
         assert "\x1b" not in ended.out + ended.err
         assert "Traceback" not in ended.err
-    asked = await run_process(connection, "query", "AcrTransferFindings_CL | distinct TriggeredBy", environment=mine)
+    asked = await run_process(acrtm.cloud, mine, "query", "AcrTransferFindings_CL | distinct TriggeredBy")
     assert asked.out.split() == ["TriggeredBy", "Cli"]
 
 
 async def test_settings_of_the_caller_win_over_those_of_the_connection_file(
     cloud: LocalCloud, scenario: Scenario, plain: Path
 ) -> None:
-    ended = await run_process(cloud.connection_file, "sweep", environment={"MONITORED_REGISTRIES": ""})
+    ended = await run_process(cloud, plain, "sweep", MONITORED_REGISTRIES="")
     assert ended.code == 2
     assert "MONITORED_REGISTRIES" in ended.err
 

@@ -16,6 +16,7 @@ import pytest
 
 from localcloud.service import Status
 from tests.corridor.conftest import Corridor
+from tests.leaks import outputs, search
 
 pytestmark = pytest.mark.skipif(sys.version_info < (3, 13), reason="azure-functions-runtime needs Python 3.13 or later")
 
@@ -70,9 +71,10 @@ async def worker(
         stderr=asyncio.subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
-    out, err = await process.communicate(json.dumps([wrong, settings, jobs]).encode())
-    assert process.returncode == 0, err.decode()
-    answer: dict[str, Any] = json.loads(out.decode().splitlines()[-1])
+    out, err = (output.decode() for output in await process.communicate(json.dumps([wrong, settings, jobs]).encode()))
+    search(corridor.cloud, outputs(out, err))
+    assert process.returncode == 0, err
+    answer: dict[str, Any] = json.loads(out.splitlines()[-1])
     return answer
 
 

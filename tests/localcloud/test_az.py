@@ -15,6 +15,7 @@ from localcloud.az.syntax import commands, parse
 from localcloud.az.table import _CARRIED_OUT
 from localcloud.scenario import CONTAINER, Scenario
 from localcloud.world import IdentityKind
+from tests.leaks import outputs, search
 from tests.localcloud.az_shell import done, refused, result
 
 GROUP = "--resource-group transfer"
@@ -83,6 +84,7 @@ async def test_the_product_itself_looks_at_the_local_cloud(shell: CommandRunner,
     assert (await shell.run(check)).exit_code == 0
     scenario.cloud.world.revoke_secret_get(scenario.vault, scenario.export_pipeline)
     completed = await shell.run(check)
+    search(scenario.cloud, outputs(completed.stdout, completed.stderr))
     assert completed.exit_code == 3, completed.stderr
     assert "ACRT201" in completed.stdout
 
