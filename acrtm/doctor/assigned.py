@@ -7,21 +7,23 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
 from acrtm.doctor.advice import failed, left_open
 from acrtm.doctor.checks import Check, Ending
+from shared.azure.activity_log import READ_RIGHT
 from shared.errors import MonitorError, ServiceError
 from shared.evidence.model import Evidence
-from shared.evidence.pieces import Unavailable
+from shared.evidence.pieces import NOT_ASKED, Unavailable
 from shared.monitor import Monitor
 from shared.records.access import Grant
 from shared.records.key_vault import Vault
 from shared.records.storage import StorageAccount
 from shared.records.transfer import Direction, Registry
 from shared.resource_ids import parse_resource_id
+from shared.rules.monitor import EITHER
 from shared.settings import SasInspection
 
 ASSIGNED: Final = "Roles of the app"
@@ -29,6 +31,7 @@ _TRANSFER: Final = "Microsoft.ContainerRegistry/registries"
 _BLOBS: Final = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs"
 _MESSAGES: Final = "Microsoft.Storage/storageAccounts/queueServices/queues/messages"
 _ROLES: Final = "Microsoft.Authorization/roleAssignments/read"
+_DEFINITIONS: Final = "Microsoft.Authorization/roleDefinitions/read"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,7 @@ class Need:
     """Actions that are needed at a scope, and the built-in role that grants them. ``data`` tells data actions.
 
     ``presumed`` says why the scope may be another one: then a role that is missing there proves nothing.
+    ``below`` is a resource in the scope to read the assignments at, where those of the scope are seen too.
     """
 
     scope: str
@@ -43,6 +47,7 @@ class Need:
     role: str
     data: bool = False
     presumed: str = ""
+    below: str = field(default="", compare=False)
 
 
 async def examine_assigned(monitor: Monitor, identity: str) -> AsyncIterator[Check]:
@@ -65,9 +70,11 @@ async def examine_assigned(monitor: Monitor, identity: str) -> AsyncIterator[Che
 async def _examine(monitor: Monitor, identity: str, need: Need) -> Check:
     name = f"{need.role} on {_short(need.scope)}"
     try:
-        grants = await monitor.azure.access.grants(need.scope, identity)
+        grants = await monitor.azure.access.grants(need.below or need.scope, identity)
     except ServiceError as error:
         return failed(monitor, ASSIGNED, name, error)
+    # What is granted on a part of the scope is not granted on the scope.
+    grants = tuple(grant for grant in grants if not grant.scope.lower().startswith(f"{need.scope.lower()}/"))
     lacking = [action for action in need.actions if not _granted(grants, action, data=need.data)]
     if not lacking:
         conditional = any(grant.conditional for grant in grants)
@@ -83,7 +90,7 @@ async def _examine(monitor: Monitor, identity: str, need: Need) -> Check:
         f"az role assignment create --assignee-object-id {who} --assignee-principal-type ServicePrincipal "
         f"--role {role} --scope {scope}"
     )
-    remedy = "Grant the role; it can take half an hour to have effect."
+    remedy = f"Give the role: {EITHER}. It can take half an hour to have effect."
     if need.presumed:
         return Check(ASSIGNED, name, Ending.UNKNOWN, f"{words}, and {need.presumed}", f"If so: {remedy}", command)
     return Check(ASSIGNED, name, Ending.WRONG, words, remedy, command)
@@ -98,7 +105,8 @@ def _sure(grants: Sequence[Grant]) -> list[Grant]:
 
 
 def _short(scope: str) -> str:
-    return scope.rsplit("/", 1)[-1]
+    parent, _, name = scope.rpartition("/")
+    return f"subscription {name}" if parent.lower() == "/subscriptions" else name
 
 
 async def _needs(monitor: Monitor) -> AsyncIterator[Need | Check]:
@@ -110,8 +118,20 @@ async def _needs(monitor: Monitor) -> AsyncIterator[Need | Check]:
     for registry_id in registries:
         async for found in _of_registry(monitor, registry_id):
             yield found
+    for need in _of_subscriptions(registries):
+        yield need
     async for found in _of_state(monitor, registries):
         yield found
+
+
+def _subscription_of(resource_id: str) -> str:
+    return f"/subscriptions/{parse_resource_id(resource_id).subscription}"
+
+
+def _of_subscriptions(registries: Sequence[str]) -> list[Need]:
+    """What can be asked of a subscription only: why a write was rejected, and what a role permits."""
+    one_in_each = {_subscription_of(registry_id): registry_id for registry_id in registries}
+    return [Need(scope, (READ_RIGHT, _DEFINITIONS), "Reader", below=one) for scope, one in one_in_each.items()]
 
 
 async def _of_registry(monitor: Monitor, registry_id: str) -> AsyncIterator[Need | Check]:
@@ -162,7 +182,20 @@ def _of_pipeline(monitor: Monitor, evidence: Evidence) -> list[Need | Check]:
         found.append(Need(vault.id, ("Microsoft.KeyVault/vaults/read", _ROLES, *dates), "Reader"))
         if inspection is SasInspection.VALUE:
             found.append(_value(vault, names.secret))
+    found += _of_other_subscriptions(evidence)
     return found
+
+
+def _of_other_subscriptions(evidence: Evidence) -> list[Need]:
+    """Where roles decide what a pipeline may do, they are defined in the subscription of what they are roles on."""
+    own = _subscription_of(evidence.names.registry_id)
+    asked = ((evidence.account, evidence.storage_grants), (evidence.vault, evidence.vault_grants))
+    decided = [on.id for on, grants in asked if isinstance(on, StorageAccount | Vault) and grants is not NOT_ASKED]
+    return [
+        Need(_subscription_of(one), (_DEFINITIONS,), "Reader", below=one)
+        for one in decided
+        if _subscription_of(one).lower() != own.lower()
+    ]
 
 
 def _value(vault: Vault, secret: str) -> Need | Check:

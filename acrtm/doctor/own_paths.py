@@ -17,7 +17,7 @@ from shared.evidence.lookups import utc_now
 from shared.findings.builder import Occasion, TriggeredBy
 from shared.findings.finding import Finding
 from shared.monitor import Monitor
-from shared.rules.monitor import way_is_closed
+from shared.rules.monitor import EITHER, way_is_closed
 from shared.settings import SasInspection, Settings
 from shared.sinks.alerts import Alert, AlertKind, AlertTopic
 from shared.sinks.logs import LogsIngestion
@@ -159,7 +159,9 @@ def _not_stored(monitor: Monitor, area: str, name: str, error: NotStored, role: 
     if reason.status not in {401, 403} or way_is_closed(str(reason)):
         return check
     # The target is an endpoint and no resource id: the id has to be looked up where the command runs.
-    remedy = f"Give the monitor's identity the role {role}. A new assignment can take half an hour to have effect."
+    remedy = (
+        f"Give the monitor's identity the role {role}: {EITHER}. A new assignment can take half an hour to have effect."
+    )
     return Check(area, name, ending_of(reason), check.words, remedy, grant(monitor, role, scope))
 
 

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from typing import Final
 
 from acrtm.doctor.advice import failed, left_open
 from acrtm.doctor.checks import Check, Ending
+from shared.azure.activity_log import LOG_VERSIONS
 from shared.azure.registry_host import registry_host
 from shared.diagnosis.diagnose import Diagnosis
 from shared.errors import MonitorError, ServiceError, UntrustedAddress
 from shared.evidence.lookups import utc_now
 from shared.evidence.pieces import Unavailable
 from shared.monitor import Monitor
+from shared.records.json_fields import text
 from shared.records.transfer import Direction, Pipeline, Registry
 from shared.resource_ids import parse_resource_id
+from shared.times import iso
 
 REGISTRIES: Final = "Registries"
 PIPELINES: Final = "Pipelines"
-_NOBODYS_WRITE: Final = "00000000-0000-0000-0000-000000000000"
+# Long enough for registries in use to be written in.
+_LOOKED_BACK: Final = timedelta(days=7)
+_MOST_PAGES: Final = 5
 
 
 async def examine_watched(monitor: Monitor) -> AsyncIterator[Check]:
@@ -36,7 +41,7 @@ async def examine_watched(monitor: Monitor) -> AsyncIterator[Check]:
         async for check in _registry(monitor, registry_id):
             yield check
     for subscription in sorted({parse_resource_id(registry_id).subscription for registry_id in registries}):
-        yield await _activity_log(monitor, subscription, registries[0])
+        yield await _activity_log(monitor, subscription, registries)
 
 
 async def _registry(monitor: Monitor, registry_id: str) -> AsyncIterator[Check]:
@@ -89,11 +94,33 @@ async def _pipeline(monitor: Monitor, pipeline: Pipeline) -> AsyncIterator[Check
         yield Check(PIPELINES, pipeline.name, Ending.WELL, f"all {asked} rules that apply can be judged")
 
 
-async def _activity_log(monitor: Monitor, subscription: str, registry_id: str) -> Check:
+async def _activity_log(monitor: Monitor, subscription: str, registries: Sequence[str]) -> Check:
+    """Without its right the log answers all the same, and is empty: only an entry shows that it can be read."""
     name = f"Activity log of {subscription}"
-    since = utc_now() - timedelta(minutes=5)
     try:
-        await monitor.azure.activity_log.failure(subscription, _NOBODYS_WRITE, registry_id, since)
+        shown = await _shows_any(monitor, subscription, registries)
     except ServiceError as error:
         return failed(monitor, REGISTRIES, name, error)
-    return Check(REGISTRIES, name, Ending.WELL, "can be read: it tells why a write was rejected")
+    if shown:
+        return Check(REGISTRIES, name, Ending.WELL, "shows what was written in the registries, and why not")
+    words = (
+        "answers, and shows nothing of the registries in a week; without its right it answers in the same way, so "
+        "whether it shows anything needs --identity"
+    )
+    return Check(REGISTRIES, name, Ending.LEFT_OUT, words)
+
+
+async def _shows_any(monitor: Monitor, subscription: str, registries: Sequence[str]) -> bool:
+    end = utc_now()
+    span = f"eventTimestamp ge '{iso(end - _LOOKED_BACK)}' and eventTimestamp le '{iso(end)}'"
+    wanted = {"$filter": f"{span} and resourceProvider eq 'Microsoft.ContainerRegistry'", "$select": "resourceId"}
+    path = f"/subscriptions/{subscription}/providers/Microsoft.Insights/eventtypes/management/values"
+    begins = tuple(f"{registry_id}/".lower() for registry_id in registries)
+    left = _MOST_PAGES
+    async for page in monitor.azure.arm.pages(path, LOG_VERSIONS, **wanted):
+        if any(f"{text(entry, 'resourceId')}/".lower().startswith(begins) for entry in page):
+            return True
+        left -= 1
+        if not left:
+            break
+    return False

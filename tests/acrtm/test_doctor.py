@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ from hypothesis import strategies as st
 
 from acrtm.doctor.given_settings import examine_settings, settings_in
 from acrtm.exits import WrongUsage
+from localcloud.az import CommandRunner
 from localcloud.ingestion import LogsIngestion
 from localcloud.service import Fault, Origin, Reset, Status
 from localcloud.topic import AlertTopic
+from localcloud.world import RoleDefinition
 from localcloud.world.world import STATE_ACCOUNT
 from shared.settings import setting_names
 from tests.acrtm.conftest import CommandLine, Ended
@@ -58,8 +61,9 @@ async def test_a_deployment_that_is_well(acrtm: CommandLine, ingestion: LogsInge
     assert found["Registries: contosohub"] == found["Registries: contosoedge"] == "well"
     assert [name for name, ending in found.items() if name.startswith("State: ") and ending == "well"]
     # Nothing is sent that nobody has asked for, and what was not tried is not called well.
+    # Nothing was written in the registries yet, so the activity log shows nothing either way.
     assert {name.split(":")[0] for name, ending in found.items() if ending == "left out"} == {
-        *("Findings", "Alerts", "Roles of the app"),
+        *("Findings", "Alerts", "Roles of the app", "Registries"),
     }
     assert ingestion.rows == []
     assert topic.published == []
@@ -94,6 +98,8 @@ async def test_every_missing_role_is_named_with_the_command_that_grants_it(
         "'EventGrid Data Sender'",
     ):
         assert f"--role {role}" in commands, role
+    granting = [check for check in wrong(ended) if check["command"].startswith("az role assignment create")]
+    assert all("RoleAssignmentExists" in check["remedy"] for check in granting)
     assert world.monitor.client_id in commands
     assert "PLACEHOLDER" not in commands
     assert "\0" not in commands
@@ -110,6 +116,91 @@ async def test_roles_of_the_apps_identity_are_examined_from_anywhere(acrtm: Comm
     assert lacking["ending"] == "wrong"
     assert f"--assignee-object-id {world.monitor.id}" in lacking["command"]
     assert ended.code == 3
+
+
+LOG_RIGHT = "Microsoft.Insights/eventtypes/values/read"
+ALL_BUT_THE_LOG = RoleDefinition("All but the log", str(uuid.uuid4()), ("*/read",), (LOG_RIGHT,), custom=True)
+
+
+@pytest.mark.parametrize("with_the_right", [True, False])
+@pytest.mark.parametrize("in_use", [True, False])
+async def test_an_empty_activity_log_is_not_called_well(acrtm: CommandLine, with_the_right: bool, in_use: bool) -> None:
+    world = acrtm.cloud.world
+    if not with_the_right:
+        world.access.revoke(world.monitor.id, "Reader")
+        world.access.assign(world.monitor.id, ALL_BUT_THE_LOG, f"/subscriptions/{world.subscription_id}")
+    if in_use:
+        await acrtm.succeeds()
+    ended = await acrtm("doctor", "--output", "json")
+    log = named(ended, "Registries: Activity log of ")
+    assert log["ending"] == ("well" if with_the_right and in_use else "left out")
+    assert ("--identity" in log["words"]) == (log["ending"] != "well")
+    assert wrong(ended) == []
+
+
+async def test_writes_of_others_do_not_show_that_the_log_can_be_read(acrtm: CommandLine) -> None:
+    await acrtm.succeeds()
+    acrtm.environment.setenv("MONITORED_REGISTRIES", acrtm.scenario.target.id)
+    ended = await acrtm("doctor", "--output", "json")
+    assert named(ended, "Registries: Activity log of ")["ending"] == "left out"
+
+
+@pytest.mark.parametrize("granted_below", [True, False])
+async def test_the_right_on_the_activity_log_is_examined_and_given_by_the_command(
+    acrtm: CommandLine, granted_below: bool
+) -> None:
+    world, registry = acrtm.cloud.world, acrtm.scenario.source
+    world.access.revoke(world.monitor.id, "Reader")
+    world.access.assign(world.monitor.id, ALL_BUT_THE_LOG, f"/subscriptions/{world.subscription_id}")
+    if granted_below:
+        # The log shows this registry's writes then, but not those of deployments, nor of the other registry.
+        world.access.assign(world.monitor.id, "Reader", registry.id)
+    await acrtm.succeeds()
+    ended = await acrtm("doctor", "--identity", world.monitor.id, "--output", "json")
+    lacking = named(ended, f"Roles of the app: Reader on subscription {world.subscription_id}")
+    assert lacking["ending"] == "wrong"
+    assert lacking["words"] == f"the identity lacks {LOG_RIGHT}"
+    assert "RoleAssignmentExists" in lacking["remedy"]
+    assert ended.code == 3
+    async with CommandRunner(acrtm.cloud) as shell:
+        granted = await shell.run(lacking["command"])
+    assert granted.exit_code == 0, granted.stderr
+    ended = await acrtm("doctor", "--identity", world.monitor.id, "--output", "json")
+    assert named(ended, "Roles of the app: Reader on subscription ")["ending"] == "well"
+    assert named(ended, "Registries: Activity log of ")["ending"] == "well"
+    assert ended.code == 0
+
+
+async def test_the_apps_identity_can_examine_itself_with_no_more_than_its_roles(acrtm: CommandLine) -> None:
+    """Assignments on the subscription are read at a registry: nothing lets it list them on the subscription."""
+    world, scenario = acrtm.cloud.world, acrtm.scenario
+    world.access.revoke(world.monitor.id, "Reader")
+    actions = (LOG_RIGHT, "Microsoft.Authorization/roleDefinitions/read")
+    of_the_subscription = RoleDefinition("Of the subscription", str(uuid.uuid4()), actions, custom=True)
+    world.access.assign(world.monitor.id, of_the_subscription, f"/subscriptions/{world.subscription_id}")
+    for one in (scenario.source, scenario.target, scenario.export_account, scenario.import_account, scenario.vault):
+        world.access.assign(world.monitor.id, "Reader", one.id)
+    world.access.assign(world.monitor.id, "Reader", world.account(STATE_ACCOUNT).id)
+    ended = await acrtm("doctor", "--identity", world.monitor.id, "--output", "json")
+    assert named(ended, "Roles of the app: Reader on subscription ")["ending"] == "well"
+    assert ended.code == 0
+
+
+async def test_where_roles_decide_their_definitions_are_read_in_the_vaults_subscription(acrtm: CommandLine) -> None:
+    world, vault = acrtm.cloud.world, acrtm.scenario.vault
+    vault.rbac, vault.subscription_id = True, world.add_subscription("Contoso Security")
+    vault.id = world.resource_id("Microsoft.KeyVault/vaults", vault.name, vault.resource_group, vault.subscription_id)
+    world.access.assign(world.monitor.id, "Reader", f"/subscriptions/{vault.subscription_id}")
+    acrtm.environment.setenv("KEY_VAULTS", vault.id)
+    app = str(uuid.uuid4())
+    world.access.assign(app, "Reader", vault.id)
+    place = f"Roles of the app: Reader on subscription {vault.subscription_id}"
+    lacking = named(await acrtm("doctor", "--identity", app, "--output", "json"), place)
+    assert lacking["ending"] == "wrong"
+    assert lacking["words"] == "the identity lacks Microsoft.Authorization/roleDefinitions/read"
+    async with CommandRunner(acrtm.cloud) as shell:
+        assert (await shell.run(lacking["command"])).exit_code == 0
+    assert named(await acrtm("doctor", "--identity", app, "--output", "json"), place)["ending"] == "well"
 
 
 async def test_the_right_on_a_queue_is_examined_where_the_templates_put_it(acrtm: CommandLine) -> None:
