@@ -15,6 +15,7 @@ from acrtm.severity import severity_style
 from acrtm.terminal import clean, one_line
 from shared.findings.finding import Finding, State
 from shared.rules.catalogue import CATALOGUE
+from shared.rules.model import MENDED
 
 _SURE: Final = {"Confirmed": "confirmed by a live check", "Possible": "possible, not confirmed"}
 
@@ -87,14 +88,15 @@ def checklist(
     open_ends: tuple[OpenEnd, ...],
     left_out: tuple[LeftOut, ...],
 ) -> None:
-    """What was looked at: failed, passed, could not be checked, left out."""
+    """What was looked at: failed, failed then and passed now, passed, could not be checked, left out."""
     grid = Table.grid(padding=(0, 2))
     grid.add_column(no_wrap=True)
     grid.add_column(no_wrap=True)
     grid.add_column(overflow="fold")
     for finding in failed:
-        style = severity_style(finding.severity)
-        grid.add_row(Text("failed", style=style), Text(finding.rule_id), Text(finding.rule_name))
+        mended = finding.evidence.get(MENDED)
+        word = Text("mended", style="green") if mended else Text("failed", style=severity_style(finding.severity))
+        grid.add_row(word, Text(finding.rule_id), Text(finding.rule_name))
     for rule_id in passed:
         rule = CATALOGUE.get(rule_id)
         grid.add_row(Text("passed", style="green"), Text(rule_id), Text(rule.title if rule else ""))

@@ -171,7 +171,8 @@ def _named_by_message(rule: Rule, verdicts: Mapping[str, Verdict], claim: Claim)
     verdict = verdicts.get(rule.id)
     if verdict is not None and verdict.outcome is Outcome.FAIL and verdict.confidence is not Confidence.POSSIBLE:
         return RootCause(rule, Confidence.CONFIRMED, f"the message ('{claim.phrase}') and a live check")
-    return RootCause(rule, Confidence.LIKELY, f"the message ('{claim.phrase}')")
+    mended = "; it has been mended since" if _outcome(verdicts, rule.id) is Outcome.PASS else ""
+    return RootCause(rule, Confidence.LIKELY, f"the message ('{claim.phrase}'){mended}")
 
 
 def _first_broken(evidence: Evidence, broken: list[Rule]) -> Rule | None:

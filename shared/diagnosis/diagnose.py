@@ -10,9 +10,8 @@ from typing import Final
 from shared.diagnosis.causes import in_order_of_use, root_cause, ruled_out
 from shared.evidence.model import Evidence, Look
 from shared.evidence.pieces import Unavailable
-from shared.records.transfer import PipelineRun
 from shared.rules.catalogue import CATALOGUE
-from shared.rules.model import Confidence, Outcome, Rule, Severity, Verdict, failed, passed, unknown
+from shared.rules.model import MENDED, Confidence, Outcome, Rule, Severity, Verdict, failed, passed, unknown
 
 SOURCE_TRIGGER_READY: Final = "ACRT510"
 NOT_IMPORTED: Final = "ACRT507"
@@ -67,11 +66,6 @@ class Diagnosis:
         """The root cause, if this is the diagnosis of a failure."""
         return next((result for result in self.results if result.role is Role.ROOT_CAUSE), None)
 
-    @property
-    def complete(self) -> bool:
-        """Whether everything that was to be looked at could be looked at."""
-        return not self.open_rules
-
 
 # A failed run is told from its cause; elsewhere what explains comes before what it explains.
 _ORDER: Final = {
@@ -97,6 +91,8 @@ def diagnose_run(evidence: Evidence) -> Diagnosis:
     if known is None or known.outcome is not Outcome.FAIL:
         # Only the text names it, so there are no facts but those of the text.
         facts: dict[str, object] = {"ruledOut": ruled_out(verdicts)} if cause.rule.id == "ACRT199" else {}
+        if known is not None and known.outcome is Outcome.PASS:
+            facts[MENDED] = True
         expired = evidence.message.times[1] if cause.rule.id == "ACRT301" else None
         known = Verdict(Outcome.FAIL, facts, cause.confidence, expires_on=expired)
     verdicts[cause.rule.id] = replace(known, confidence=cause.confidence)
@@ -158,7 +154,7 @@ def _compose_source_trigger(evidence: Evidence, verdicts: dict[str, Verdict]) ->
     overdue = NOT_IMPORTED in verdicts and verdicts[NOT_IMPORTED].outcome is Outcome.FAIL
     if unmet or overdue:
         return
-    if pipeline is None or not pipeline.source_trigger_enabled or _already_imported(evidence):
+    if pipeline is None or not pipeline.source_trigger_enabled or evidence.already_imported:
         return
     arrived = evidence.waiting_since or evidence.now
     expected_by = arrived + evidence.limits.import_grace
@@ -174,15 +170,6 @@ def _is_open(verdict: Verdict) -> bool:
     return verdict.outcome is Outcome.UNKNOWN or (
         verdict.outcome is Outcome.FAIL and verdict.confidence is Confidence.POSSIBLE
     )
-
-
-def _already_imported(evidence: Evidence) -> bool:
-    runs = evidence.runs_of_blob
-    return isinstance(runs, tuple) and any(_succeeded(run) for run in runs)
-
-
-def _succeeded(run: PipelineRun) -> bool:
-    return run.outcome.value == "Succeeded"
 
 
 def _diagnosis(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
@@ -17,7 +17,7 @@ from shared.records.storage import Blob
 from shared.redaction import redact
 from shared.resource_ids import parse_resource_id
 from shared.rules.catalogue import CATALOGUE
-from shared.rules.model import Confidence, Outcome, Rule, Severity, Subject
+from shared.rules.model import MENDED, Confidence, Description, Outcome, Rule, Severity, Subject
 from shared.sas_token import SasToken
 from shared.times import iso
 
@@ -100,7 +100,7 @@ class FindingBuilder:
         rule, verdict, evidence = result.rule, result.verdict, self._evidence
         subject = subject_of(rule, evidence)
         key = finding_key(rule.id, subject)
-        words = rule.describe(evidence, verdict.facts)
+        words = _as_of_now(rule.describe(evidence, verdict.facts), verdict.facts)
         severity = rule.severity if verdict.severity is None else verdict.severity
         facts: dict[str, object] = dict(verdict.facts)
         if result.role is Role.ROOT_CAUSE:
@@ -223,6 +223,18 @@ def _state(rule: Rule, outcome: Outcome, severity: Severity) -> State:
 
 def _target_subject(target: str, right: str) -> str:
     return f"{target}|{right}"
+
+
+def _as_of_now(words: Description, facts: Mapping[str, object]) -> Description:
+    """The words, with what the live evidence says of a cause that only the run's message names."""
+    if not facts.get(MENDED):
+        return words
+    return replace(
+        words,
+        summary=f"{words.summary} A look now finds this in order.",
+        recommendation="It was mended after the run had failed: submit the run again. If it fails as before: "
+        + words.recommendation,
+    )
 
 
 def rule_fields(rule: Rule) -> dict[str, object]:

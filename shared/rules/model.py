@@ -157,6 +157,9 @@ class Description:
     verify_command: str = ""
 
 
+# The fact of a root cause that a look now finds in order: it was mended after the run had failed.
+MENDED: Final = "mendedSince"
+
 Check = Callable[[Evidence], Verdict]
 Describe = Callable[[Evidence, Mapping[str, object]], Description]
 Applies = Callable[[Evidence], bool]

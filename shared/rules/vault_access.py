@@ -13,6 +13,7 @@ from shared.rules import remedies
 from shared.rules.commands import shell
 from shared.rules.key_vault import secret_words, vault_of, vault_words
 from shared.rules.model import (
+    MENDED,
     Area,
     Confidence,
     Description,
@@ -147,6 +148,8 @@ def _vault_access_denied(evidence: Evidence, facts: Mapping[str, object]) -> Des
         "policies": ": no access policy of the vault gives its identity Get on secrets",
         "roles": ": its identity holds no role that allows it",
     }.get(model, "")
+    if facts.get(MENDED):
+        why = ""
     if facts.get("policyWithoutEffect"):
         why += ", and its access policy has no effect because the vault uses Azure RBAC"
     refused = evidence.message.object_id

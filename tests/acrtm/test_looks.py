@@ -42,6 +42,22 @@ async def test_a_failed_run_is_diagnosed(acrtm: CommandLine) -> None:
     assert "\x1b" not in ended.out + ended.err
 
 
+async def test_what_was_mended_since_is_told_as_that(acrtm: CommandLine) -> None:
+    run = await acrtm.fails()
+    acrtm.cloud.world.grant_secret_get(acrtm.scenario.vault, acrtm.scenario.export_pipeline)
+    ended = await acrtm("diagnose", run)
+    assert ended.code == 3
+    words = " ".join(ended.out.split())
+    assert "A look now finds this in order." in words
+    assert "submit the run again" in words
+    assert "no access policy of the vault" not in words
+    assert "mended ACRT201" in words
+    (cause,) = (
+        row for row in (await acrtm("diagnose", run, "-o", "json")).document["findings"] if row["Role"] == "RootCause"
+    )
+    assert cause["Evidence"]["basis"].endswith("it has been mended since")
+
+
 async def test_the_document_has_one_shape(acrtm: CommandLine) -> None:
     run = await acrtm.fails()
     ended = await acrtm("diagnose", run, "--output", "json")
