@@ -19,13 +19,13 @@ from typing import Any, Final
 
 from shared.azure.activity_log import READ_RIGHT, ActivityLogReader, LoggedFailure, can_be_looked_up
 from shared.diagnosis.diagnose import Diagnosis, Result, diagnose_rejected_write
-from shared.errors import PermanentError, ServiceError
+from shared.errors import NotStored, PermanentError, ServiceError
 from shared.events import PipelineRejected, RunWritten, WriteResult
 from shared.evidence.gather import Gatherer
 from shared.evidence.message import read_message
 from shared.evidence.model import Evidence, Look, LostWrite
 from shared.evidence.pieces import Unavailable
-from shared.findings.builder import Occasion
+from shared.findings.builder import Occasion, TriggeredBy
 from shared.findings.finding import Finding, State, finding_id, finding_key
 from shared.recorder import Recorded, Recorder
 from shared.records.transfer import Direction
@@ -34,10 +34,10 @@ from shared.rules.catalogue import CATALOGUE
 from shared.rules.model import warned
 from shared.sinks.condition_records import Telling, condition_key, telling_of
 from shared.sinks.conditions import Conditions
-from shared.sinks.lost_writes import LOOKED_UP_FOR, LostRecord, LostWrites
+from shared.sinks.lost_writes import LOOKED_UP_FOR, REJECTED, LostRecord, LostWrites
 from shared.sinks.state_store import StateStore
+from shared.times import iso
 
-REJECTED: Final = "ACRT110"
 GONE: Final = "ACRT106"
 # What the log tells; they stay open while it can't be read.
 _TOLD_BY_LOG: Final = ("ACRT111", "ACRT112")
@@ -154,7 +154,7 @@ class RejectedWrites:
         write = Write.of_record(record)
         occasion = replace(occasion, event_id=record.event_id, correlation_id=record.correlation_id)
         recorded = await self._resolved(write, occasion)
-        await self.records.finish(record, REJECTED)
+        await self.records.finish(record, "")
         return recorded
 
     async def _resolved(
@@ -164,7 +164,7 @@ class RejectedWrites:
         first = await self._built(diagnose_rejected_write(self._evidence(write, None)), write, occasion)
         resolved = [replace(finding, state=State.RESOLVED) for finding, _ in first if finding.rule_id == REJECTED]
         recorded = await self._recorder.write([*causes, *((finding, False) for finding in resolved)])
-        alerts = [alert for finding in resolved for alert in await self._close(finding)]
+        alerts = [alert for finding in resolved for alert in await self._close(finding, write)]
         return Recorded(recorded.findings, (*recorded.alerts, *alerts))
 
     async def _replace_cause(self, diagnosis: Diagnosis, write: Write, occasion: Occasion) -> Recorded:
@@ -176,14 +176,37 @@ class RejectedWrites:
         causes = [(finding, told) for finding, told in built if finding.rule_id != REJECTED]
         return await self._resolved(write, occasion, causes)
 
-    async def _close(self, finding: Finding) -> list[str]:
-        stored = await self._state.read(condition_key(finding.finding_key))
-        if stored is None:
+    async def _close(self, finding: Finding, write: Write) -> list[str]:
+        """Closes the condition, unless another write of the same resource has it still."""
+        key = finding.finding_key
+        later = None
+        if write.time is not None:
+            later = await self.records.later(str(write.resource), write.correlation_id, write.time)
+        stored = await self._conditions.opened_by(key, finding.finding_id)
+        if stored is None or later is not None:
+            await self._stays_open(key, finding.finding_id, later)
             return []
         told = telling_of(stored.record) is Telling.PUBLISHED
         alerts = await self._conditions.publish_resolved([finding.to_row()]) if told else []
         await self._conditions.close(stored)
         return alerts
+
+    async def _stays_open(self, key: str, finding: str, later: LostRecord | None) -> None:
+        """The last word about a condition that stays open has to be that it is: from now on, the ``later`` write's."""
+        row = await self._conditions.open_row(key)
+        if row is None:
+            return
+        if later is None or row.get("FindingId") != finding:
+            await self._recorder.write_rows([{**row, "TimeGenerated": iso(datetime.now(UTC))}])
+            return
+        occasion = Occasion(TriggeredBy.RUN_EVENT, later.event_id, later.correlation_id)
+        write = Write.of_record(later)
+        built = await self._built(diagnose_rejected_write(self._evidence(write, None)), write, occasion)
+        recorded = await self._recorder.write([(one, told) for one, told in built if one.rule_id == REJECTED])
+        stored = await self._state.read(condition_key(key))
+        [its] = recorded.findings
+        if stored is None or await self._conditions.change(stored, telling_of(stored.record), its.to_row()) is None:
+            raise NotStored(f"the condition {key} changed while it was handed on")
 
     async def _cannot_read_log(self, error: PermanentError, write: Write, occasion: Occasion) -> Recorded:
         if not isinstance(error, ServiceError):

@@ -50,8 +50,15 @@ async def sweep_lost_writes(monitor: Monitor, occasion: Occasion, now: datetime,
         findings.extend(recorded.findings)
         alerts.extend(recorded.alerts)
 
-    waiting = await monitor.rejected_writes.records.waiting(now, MOST_AT_A_TIME)
-    await asyncio.gather(*(one(record) for record in waiting))
+    async def in_turn(records: list[LostRecord]) -> None:
+        # Writes of one name have one condition, which the one hands on to the next.
+        for record in records:
+            await one(record)
+
+    by_name: dict[str, list[LostRecord]] = {}
+    for record in await monitor.rejected_writes.records.waiting(now, MOST_AT_A_TIME):
+        by_name.setdefault(record.resource_id.lower(), []).append(record)
+    await asyncio.gather(*(in_turn(records) for records in by_name.values()))
     return Recorded(tuple(findings), tuple(alerts))
 
 

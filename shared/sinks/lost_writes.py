@@ -23,6 +23,7 @@ from shared.sinks.state_store import StateStore, Stored
 from shared.times import iso, parse_time
 
 PREFIX: Final = "lost/"
+REJECTED: Final = "ACRT110"
 _CURSOR: Final = "sweep/lost-writes.json"
 LOOKED_UP_FOR: Final = timedelta(days=1)
 # Event Grid delivers for a day; twice that is safe.
@@ -46,6 +47,12 @@ class LostRecord:
     event_id: str
     pipeline_id: str
     stored: Stored
+
+    @property
+    def stands(self) -> bool:
+        """Whether nothing but the rejection itself is known, yet or for good."""
+        record = self.stored.record
+        return record.get("state") == LookUp.WAITING or record.get("rootCause") == REJECTED
 
     @classmethod
     def of(cls, stored: Stored) -> LostRecord | None:
@@ -112,6 +119,21 @@ class LostWrites:
             await self._stop_before(upcoming, stopped)
         return found
 
+    async def later(self, resource_id: str, correlation_id: str, written_at: datetime) -> LostRecord | None:
+        """The next write of the same resource, if there is one for which the rejection itself stands so far."""
+        own = _key(resource_id, correlation_id)
+        found: list[LostRecord] = []
+        async for entry in self._store.entries(PREFIX):
+            about = entry.label.split("|")[2:]
+            # Labels were shorter once.
+            if entry.key == own or about not in ([], [_short(resource_id)]):
+                continue
+            stored = await self._store.read(entry.key)
+            record = LostRecord.of(stored) if stored is not None else None
+            if record is not None and record.resource_id.lower() == resource_id.lower() and record.stands:
+                found.append(record)
+        return min((r for r in found if r.written_at >= written_at), key=lambda r: r.written_at, default=None)
+
     async def _waiting(self, key: str) -> LostRecord | None:
         """The record if the log is still to be asked; one that is done, or makes no sense, is deleted."""
         stored = await self._store.read(key)
@@ -131,7 +153,7 @@ class LostWrites:
             await self._store.replace(_CURSOR, {"next": key}, stopped.etag)
 
     async def finish(self, record: LostRecord, rule_id: str) -> None:
-        """Notes that the log has told, or is asked no more; ``rule_id`` is the root cause that stands."""
+        """Notes that the log has told, or is asked no more; ``rule_id`` is the root cause that stands, if any does."""
         done: dict[str, Any] = {**record.stored.record, "state": str(LookUp.DONE), "rootCause": rule_id}
         # Lost only to another sweep that has found the same.
         await self._store.replace(record.stored.key, done, record.stored.etag, _label(done))
@@ -139,7 +161,7 @@ class LostWrites:
 
 def _is_kept(entry: Entry, now: datetime) -> bool:
     """Whether a write is done with, and its record has not served its time."""
-    state, _, written = entry.label.partition("|")
+    state, written = [*entry.label.split("|"), ""][:2]
     moment = parse_time(written)
     return state == LookUp.DONE and moment is not None and now - moment < KEPT_FOR
 
@@ -149,4 +171,9 @@ def _key(resource_id: str, correlation_id: str) -> str:
 
 
 def _label(record: dict[str, Any]) -> str:
-    return f"{record['state']}|{record['writtenAt']}"
+    return f"{record['state']}|{record['writtenAt']}|{_short(str(record['resourceId']))}"
+
+
+def _short(resource_id: str) -> str:
+    """What a label has room for of a resource id."""
+    return digest(resource_id.lower())[:12]

@@ -140,6 +140,33 @@ async def test_two_writes_of_one_name_are_two_findings(corridor: Corridor) -> No
     assert len({row["FindingKey"] for row in written(corridor, "ACRT111")}) == 1
 
 
+@pytest.mark.parametrize("known", ["the first", "the second"])
+async def test_the_rejection_stays_open_while_a_write_of_the_name_has_no_other_cause(
+    corridor: Corridor, known: str
+) -> None:
+    forbid(corridor)
+    events = [await rejected(corridor) for _ in range(2)]
+    for event in events:
+        await corridor.run_event(event)
+    world = corridor.cloud.world
+    everything = list(world.activity)
+    untold = events[1 if known == "the first" else 0]["data"]["correlationId"]
+    world.activity = [entry for entry in everything if entry.correlation_id != untold]
+    assert await look(corridor) == []
+    about = [row for row in corridor.ingestion.rows if row["RuleId"] == "ACRT110"]
+    assert [row["State"] for row in about] == ["Open", "Open", "Resolved", "Open"]
+    assert {row["FindingKey"] for row in about} == {about[0]["FindingKey"]}
+    assert about[3]["CorrelationId"] == untold
+    assert about[3]["TimeGenerated"] > about[2]["TimeGenerated"]
+    assert [alert["data"]["RuleId"] for alert in corridor.alerts] == ["ACRT110", "ACRT111"]
+    world.activity = everything
+    assert await look(corridor) == []
+    assert written(corridor, "ACRT110")[-1]["State"] == "Resolved"
+    assert "ACRT110" not in [record["ruleId"] for record in (await corridor.state("conditions/")).values()]
+    resolved = [alert for alert in corridor.alerts if alert["type"].endswith("Resolved")]
+    assert [alert["data"]["RuleId"] for alert in resolved] == ["ACRT110"]
+
+
 async def test_a_rejection_without_a_known_cause_keeps_its_rule_and_gains_its_text(corridor: Corridor) -> None:
     corridor.cloud.world.behaviour.rejects_invalid_requests = True
     await corridor.run_event(await rejected(corridor, "tooshort", blob=None))
