@@ -19,11 +19,11 @@ from shared.recorder import Recorded, Recorder
 from shared.records.transfer import PipelineRun, RunOutcome
 from shared.rules.catalogue import CATALOGUE
 from shared.rules.model import warned
+from shared.rules.run import RESUBMITTED_AFTER
 from shared.sinks.run_marks import Claim, OpenEnd, RunMark, RunMarks
 
 log = logging.getLogger(__name__)
 
-RESUBMITTED_AFTER: Final = timedelta(minutes=5)
 # A right that is missing is granted by hand, and a role takes half an hour to spread.
 LOOK_AGAIN_AFTER: Final = timedelta(minutes=30)
 # Then what was left out stays out; the condition that names what is missing lasts on its own.
@@ -38,9 +38,7 @@ class EndedRuns:
         self._recorder = recorder
         self._marks = marks
 
-    async def look(
-        self, run: PipelineRun, occasion: Occasion, written_at: datetime | None, *, left_open: bool
-    ) -> Recorded:
+    async def look(self, run: PipelineRun, occasion: Occasion, written_at: datetime | None) -> Recorded:
         """Diagnoses a run that is over and was not diagnosed yet; remembers one that is not over."""
         now = datetime.now(UTC)
         if run.outcome is RunOutcome.NOT_OVER:
@@ -48,7 +46,7 @@ class EndedRuns:
             diagnosis = diagnose_run(await self._gatherer.run(run))
             return await self._recorder.record([diagnosis], occasion, run.began) if diagnosis.results else Recorded()
         if run.outcome is RunOutcome.SUCCEEDED and run.began is not None:
-            return await self._succeeded_run(run, occasion, written_at, left_open=left_open)
+            return await self._succeeded_run(run, occasion, written_at)
         claim = await self._marks.claim(run, now)
         if isinstance(claim, RunMark):
             return await self._known_already(run, claim, occasion, written_at)
@@ -75,20 +73,24 @@ class EndedRuns:
             raise
         return replace(recorded, closed=_closed(earlier, diagnosis, occasion))
 
-    async def _succeeded_run(
-        self, run: PipelineRun, occasion: Occasion, written_at: datetime | None, *, left_open: bool
-    ) -> Recorded:
+    async def _succeeded_run(self, run: PipelineRun, occasion: Occasion, written_at: datetime | None) -> Recorded:
+        # Read first: what a success told of, a partial one for example, may have been resolved since, and a
+        # redelivery would open it again.
+        earlier = await self._marks.read(run)
+        if earlier is not None and earlier.is_done:
+            return await self._known_already(run, earlier, occasion, written_at)
         diagnosis = diagnose_run(await self._gatherer.run(run))
         now = diagnosis.evidence.now
         open_end = _open_end(diagnosis, occasion, run, now)
-        earlier = await self._marks.read(run) if left_open else None
         if earlier is not None and open_end is not None and _says_nothing_new(open_end, None, earlier):
             recorded = Recorded(standing=open_end.gaps)
         else:
             recorded = await self._recorder.record([diagnosis], occasion, run.began)
-        mark = await self._marks.settle(run, now, open_end)
-        if mark is not None:
-            return await self._known_already(run, mark, occasion, written_at)
+        known = await self._marks.settle(run, now, open_end) or earlier
+        if known is not None and (known.is_done or known.is_left_open):
+            # It was diagnosed before, so a late write is one that did nothing, whatever this look has added.
+            late = await self._known_already(run, known, occasion, written_at)
+            recorded = replace(recorded, findings=recorded.findings + late.findings)
         return replace(recorded, closed=_closed(earlier, diagnosis, occasion))
 
     async def _give_back(self, claim: Claim, run: PipelineRun) -> None:

@@ -148,13 +148,8 @@ class Monitor:
 
     # --- runs -----------------------------------------------------------------------------------------------
 
-    async def ended_run(
-        self, run: PipelineRun, occasion: Occasion, *, written_at: datetime | None = None
-    ) -> Recorded:
-        """Diagnoses a run that is over and was not diagnosed yet; remembers one that is not over.
-
-        ``left_open`` says that an earlier look is known to have left something out.
-        """
+    async def ended_run(self, run: PipelineRun, occasion: Occasion, *, written_at: datetime | None = None) -> Recorded:
+        """Diagnoses a run that is over and was not diagnosed yet; remembers one that is not over."""
         return await self._ended_runs.look(run, occasion, written_at)
 
     async def diagnose(self, run_id: str) -> Diagnosis:

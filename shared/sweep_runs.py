@@ -65,8 +65,7 @@ class RunSweep:
                 if run.outcome is RunOutcome.FAILED and mark is not None and self._is_told(mark, run):
                     failed.append(run)
                 if self._wants_a_look(run, mark):
-                    left_open = mark is not None and mark.is_left_open
-                    yield await self._look(run, occasion, left_open=left_open)
+                    yield await self._look(run, occasion)
         yield await self._resolve(failed, occasion)
         # The list is whole, so what is left over is of runs that were deleted.
         left = (entry for key, entry in known.items() if key not in listed)
@@ -90,9 +89,9 @@ class RunSweep:
             return due and not self._is_given_up(run)
         return about_it.claimed_until is None or about_it.claimed_until <= self._now
 
-    async def _look(self, run: PipelineRun, occasion: Occasion, *, left_open: bool) -> Recorded:
+    async def _look(self, run: PipelineRun, occasion: Occasion) -> Recorded:
         try:
-            recorded = await self._monitor.ended_run(run, occasion, left_open=left_open)
+            recorded = await self._monitor.ended_run(run, occasion)
         except AlreadyInProgress:
             return Recorded()
         except NotStored:

@@ -11,8 +11,10 @@
            ▲     claim              pending                 │   │
            └────────────────────────────────────────────────┘◀──┘ claim
 
-A run that succeeded raises nothing that could go out twice, so it is marked ``done`` with one write and without
-a claim (:meth:`RunMarks.settle`); a redelivery repeats its row, under the same id.
+A run that succeeded has no root cause that could be taken back, so it is marked ``done`` with one write and without
+a claim (:meth:`RunMarks.settle`). What it tells of (a partial run, a layer that the export leaves out) may have been
+resolved when its event comes again, so the mark is read before anything is written: what is done is not told again.
+After a crash before the mark, its rows and alerts come again under the same ids.
 
 ``resolved`` is ``done``, and a later run of the pipeline has succeeded: the sweep has written that too. ``followed`` is
 the same of an ``open`` one: it is over, and what was left out of it is looked at as before.

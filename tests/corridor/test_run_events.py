@@ -7,7 +7,9 @@ from typing import Any, Final
 
 import pytest
 
+from localcloud.service import Status
 from localcloud.world import Run
+from shared.errors import NotStored
 from shared.findings.finding import finding_key
 from shared.times import iso
 from tests.corridor.conftest import Corridor, Raw
@@ -268,12 +270,46 @@ async def test_a_write_of_the_same_properties_does_nothing_and_is_said(corridor:
     await corridor.run_event(later(raw, timedelta(minutes=6)))
     row = corridor.row("ACRT105")
     assert (row["Severity"], row["State"], row["Outcome"], row["RunName"]) == ("Low", "Info", "Warn", "transfer01")
-    if ends == "failed":
-        assert len(corridor.rows) == before + 1, "the diagnosis itself is not written again"
+    assert len(corridor.rows) == before + 1, "the diagnosis itself is not written again"
     await corridor.run_event(later(raw, timedelta(minutes=7)))
     ids = {row["FindingId"] for row in corridor.rows if row["RuleId"] == "ACRT105"}
     assert len(ids) == 1
     assert len(corridor.alerts) == (1 if ends == "failed" else 0)
+
+
+async def test_what_is_over_is_not_told_again_with_the_event_of_a_success(corridor: Corridor) -> None:
+    corridor.scenario.export_pipeline.options.append("ContinueOnErrors")
+    raw = await corridor.export("partial01", "hello-world", "app/wep:1.0")
+    corridor.scenario.source.runs["partial01"].response["startTime"] = iso(datetime.now(UTC) - timedelta(minutes=1))
+    await corridor.run_event(raw)
+    assert [alert["data"]["RuleId"] for alert in corridor.alerts] == ["ACRT601", "ACRT603"]
+    await corridor.run_event(await corridor.export("whole01", "hello-world"))
+    await corridor.sweep()
+    assert [alert["type"].rpartition(".")[2] for alert in corridor.alerts] == ["Opened"] * 2 + ["Resolved"] * 2
+    rows, conditions = len(corridor.rows), await corridor.state("conditions/")
+    await corridor.run_event(raw)
+    await corridor.run_event(later(raw, timedelta(minutes=10)))
+    await corridor.sweep()
+    assert [row["RuleId"] for row in corridor.rows[rows:]] == ["ACRT105"]
+    assert len(corridor.alerts) == 4
+    assert await corridor.state("conditions/") == conditions
+
+
+async def test_a_success_whose_mark_was_lost_is_told_again_under_the_same_ids(corridor: Corridor) -> None:
+    corridor.scenario.export_pipeline.options.append("ContinueOnErrors")
+    raw = await corridor.export("partial01", "hello-world", "app/wep:1.0")
+    fault = corridor.break_down("storage", Status(503), "/runs/", method="PUT")
+    with pytest.raises(NotStored):
+        await corridor.run_event(raw)
+    assert fault.hits
+    first = {row["FindingId"] for row in corridor.rows}
+    assert len(first) == 3
+    corridor.heal()
+    await corridor.run_event(raw)
+    assert len(corridor.rows) == 6
+    assert {row["FindingId"] for row in corridor.rows} == first
+    assert len(corridor.alerts) == 2
+    assert await corridor.run_states() == ["done"]
 
 
 async def test_a_new_force_update_tag_is_a_run_of_its_own(corridor: Corridor) -> None:
