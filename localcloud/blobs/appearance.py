@@ -22,6 +22,15 @@ _LISTED_AS = {
     "x-ms-lease-status": "LeaseStatus",
     "content-md5": "Content-MD5",
     "content-type": "Content-Type",
+    "x-ms-legal-hold": "LegalHold",
+    "x-ms-immutability-policy-until-date": "ImmutabilityPolicyUntilDate",
+    "x-ms-immutability-policy-mode": "ImmutabilityPolicyMode",
+}
+# What a listing shows only where it is asked to.
+_ASKED_FOR_AS = {
+    "LegalHold": "legalhold",
+    "ImmutabilityPolicyUntilDate": "immutabilitypolicy",
+    "ImmutabilityPolicyMode": "immutabilitypolicy",
 }
 
 
@@ -30,8 +39,14 @@ def dress_headers(headers: CIMultiDict[str], appearance: BlobAppearance) -> None
         headers[name] = value
 
 
-def dress_listing(body: bytes, appearances: Mapping[str, BlobAppearance], public: Callable[[str], str]) -> bytes:
-    """``appearances`` are by blob name; ``public`` makes Azurite's address of a copy's source Azure's."""
+def dress_listing(
+    body: bytes, appearances: Mapping[str, BlobAppearance], public: Callable[[str], str], include: str
+) -> bytes:
+    """``appearances`` are by blob name; ``public`` makes Azurite's address of a copy's source Azure's.
+
+    ``include`` is what the listing was asked to show besides, parted by commas.
+    """
+    wanted = include.casefold().split(",")
     root = ET.fromstring(body)
     for source in root.iter("CopySource"):
         source.text = public(source.text or "")
@@ -42,6 +57,8 @@ def dress_listing(body: bytes, appearances: Mapping[str, BlobAppearance], public
             continue
         for header, value in _shown(appearance).items():
             name = _LISTED_AS.get(header.casefold(), header)
+            if name in _ASKED_FOR_AS and _ASKED_FOR_AS[name] not in wanted:
+                continue
             element = properties.find(name)
             if element is None:
                 element = ET.SubElement(properties, name)

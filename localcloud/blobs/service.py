@@ -110,7 +110,8 @@ class BlobService:
             if answer.status >= 400:
                 await self._translate_refusal(request, account, target, answer)
             if target.lists_blobs and answer.status == 200:
-                listing = dress_listing(await answer.read(), _appearances(account, target), self._public)
+                include = request.query.get("include", "")
+                listing = dress_listing(await answer.read(), _appearances(account, target), self._public, include)
                 shown["Content-Length"] = str(len(listing))
                 return web.Response(status=200, headers=shown, body=listing)
             if "x-ms-copy-source" in shown:

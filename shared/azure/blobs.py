@@ -25,6 +25,9 @@ READ_RIGHT: Final = "Microsoft.Storage/storageAccounts/blobServices/containers/b
 API_VERSION: Final = "2021-12-02"
 
 ACCOUNT_DISABLED: Final = "AccountIsDisabled"
+# A listing shows them only where it is asked to.
+_HOLDS: Final = ("immutabilitypolicy", "legalhold")
+_REFUSED: Final = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,7 @@ class BlobReader:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._services: dict[str, BlobServiceClient] = {}
+        self._without_holds: set[str] = set()
 
     async def properties(self, address: BlobAddress) -> Blob:
         """The properties of one blob. In an account that is out of service there is none, whoever asks."""
@@ -73,17 +77,39 @@ class BlobReader:
         return blob
 
     async def pages(self, address: ContainerAddress, page_size: int = 1_000) -> AsyncIterator[tuple[Blob, ...]]:
-        """The blobs of a container with their metadata, a page at a time, without its directories."""
-        container = self._service(address.account).get_container_client(address.container)
-        pages = container.list_blobs(include=["metadata", "copy"], results_per_page=page_size).by_page()
+        """The blobs of a container with their metadata, a page at a time, without its directories.
+
+        An account that refuses to list holds and immutability is asked without them, and its blobs say so.
+        """
+        with_holds = address.account not in self._without_holds
+        pages = self._listing(address, page_size, with_holds=with_holds)
+        first = True
         while True:
             async with asking(SERVICE, str(address), READ_RIGHT, named_by_others=True):
                 try:
                     page = await anext(pages)
                 except StopAsyncIteration:
                     return
-                blobs = [_blob(BlobAddress(address.account, address.container, item.name), item) async for item in page]
-            yield tuple(blob for blob in blobs if not blob.is_directory)
+                except HttpResponseError as refusal:
+                    if not (first and with_holds and refusal.status_code == _REFUSED):
+                        raise
+                    with_holds = False
+                    pages = self._listing(address, page_size, with_holds=False)
+                    page = await anext(pages)
+                    self._without_holds.add(address.account)
+                found = [
+                    _blob(BlobAddress(address.account, address.container, item.name), item, holds_known=with_holds)
+                    async for item in page
+                ]
+            first = False
+            yield tuple(blob for blob in found if not blob.is_directory)
+
+    def _listing(
+        self, address: ContainerAddress, page_size: int, *, with_holds: bool
+    ) -> AsyncIterator[AsyncIterator[BlobProperties]]:
+        container = self._service(address.account).get_container_client(address.container)
+        include = ["metadata", "copy", *(_HOLDS if with_holds else ())]
+        return container.list_blobs(include=include, results_per_page=page_size).by_page()
 
     async def try_token(self, address: ContainerAddress, token: Secret) -> TokenAnswer:
         """What one List with a pipeline's own token is answered. The token goes to its own account only."""
@@ -114,7 +140,7 @@ class BlobReader:
         return self._services[account]
 
 
-def _blob(address: BlobAddress, source: BlobProperties) -> Blob:
+def _blob(address: BlobAddress, source: BlobProperties, *, holds_known: bool = True) -> Blob:
     settings = source.content_settings
     lease = source.lease
     immutability: Any = getattr(source, "immutability_policy", None)
@@ -142,4 +168,5 @@ def _blob(address: BlobAddress, source: BlobProperties) -> Blob:
         content_language=str(settings.content_language or ""),
         content_disposition=str(settings.content_disposition or ""),
         cache_control=str(settings.cache_control or ""),
+        holds_known=holds_known,
     )

@@ -92,7 +92,8 @@ class Blob:
     """A blob's properties; never its content.
 
     ``metadata`` keys are in lower case, values as stored. ``content_md5`` is 16 bytes or what was stored
-    instead, ``None`` if there is none. ``etag`` has no quotation marks.
+    instead, ``None`` if there is none. ``etag`` has no quotation marks. ``holds_known`` says whether legal holds and
+    immutability were to be seen, which a listing may leave out.
     """
 
     address: BlobAddress
@@ -117,6 +118,7 @@ class Blob:
     content_language: str
     content_disposition: str
     cache_control: str
+    holds_known: bool = True
 
     @property
     def is_directory(self) -> bool:

@@ -30,6 +30,9 @@ from shared.rules.words import blob_words, moment, pipeline_words, run_words, se
 
 _FAILED: Final = frozenset({Look.FAILED_RUN})
 _BLOB_OR_FAILED: Final = frozenset({Look.BLOB, Look.FAILED_RUN})
+_HOLDS_NOT_LISTED: Final = Unavailable(
+    "the account refuses to list legal holds and immutability with its blobs", by_choice=True
+)
 
 
 @rule(
@@ -180,7 +183,7 @@ def blob_locked(evidence: Evidence) -> Verdict:
     lifted by whoever set it, and a retention period has to pass: export under a new blob name meanwhile.
 
     What can make it wrong: a lease that ends a moment later; a container's retention period that has already
-    passed for this blob.
+    passed for this blob. An account that does not list holds leaves the sweep without an answer.
 
     References: Azure Storage, "Store business-critical blob data with immutable storage" and "Lease Blob".
     """
@@ -221,7 +224,7 @@ def _judge_locks(evidence: Evidence, blob: Blob) -> Verdict:
     if isinstance(container, Container) and container.has_immutability_policy:
         # How old the blob has to be is not read, so the period may be over for it.
         return failed(confidence=Confidence.LIKELY, lockedBy="an immutability policy of its container")
-    return passed()
+    return passed() if blob.holds_known else unknown(_HOLDS_NOT_LISTED)
 
 
 @blob_locked.described_by

@@ -282,6 +282,38 @@ async def test_a_directory_is_no_blob(corridor: Corridor, mark: dict[str, str]) 
     assert corridor.alerts == []
 
 
+HELD: Final = [
+    {"x-ms-legal-hold": "true"},
+    {"x-ms-immutability-policy-until-date": "Fri, 01 Jan 2038 00:00:00 GMT", "x-ms-immutability-policy-mode": "locked"},
+]
+
+
+@pytest.mark.parametrize("refused", [False, True], ids=["listed", "refused"])
+@pytest.mark.parametrize("headers", HELD, ids=["legal hold", "immutable"])
+async def test_a_hold_that_was_not_looked_for_is_not_over(
+    corridor: Corridor, headers: dict[str, str], refused: bool
+) -> None:
+    cloud, account = corridor.cloud, corridor.scenario.import_account.name
+    await landed(corridor)
+    cloud.disguise_blob(account, CONTAINER, NAME, headers)
+    await corridor.blob_event(corridor.file("blob-put-blob"))
+    assert told(corridor) == [("Opened", "ACRT409")]
+    if refused:
+        fault = corridor.break_down("storage", Status(400, {"x-ms-error-code": "InvalidQueryParameterValue"}, ""))
+        fault.match = lambda request: "legalhold" in request.query.get("include", "")
+    await expected_since(corridor, LONG)
+    await forget_rhythms(corridor)
+    assert (await corridor.sweep()).problems == []
+    assert rows_of(corridor, "ACRT409", "Resolved") == []
+    assert ("Resolved", "ACRT409") not in told(corridor)
+    assert rows_of(corridor, "ACRT901") == [], "there is no right that would help"
+    if not refused:
+        cloud.world.storage_accounts[account].appearances.clear()
+        await forget_rhythms(corridor)
+        await corridor.sweep()
+        assert told(corridor)[-1] == ("Resolved", "ACRT409")
+
+
 async def test_one_account_that_is_down_keeps_nobody_from_the_others(corridor: Corridor) -> None:
     cloud, scenario = corridor.cloud, corridor.scenario
     world = cloud.world

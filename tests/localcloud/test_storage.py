@@ -249,6 +249,20 @@ async def test_blobs_look_as_the_world_says(monitor: Monitor, world: World, clou
         assert datetime.now(UTC) - fresh.last_modified < DAY
 
 
+async def test_holds_are_listed_where_they_are_asked_for(monitor: Monitor, world: World, cloud: LocalCloud) -> None:
+    until = {"x-ms-immutability-policy-until-date": "Fri, 01 Jan 2038 00:00:00 GMT", "x-ms-legal-hold": "true"}
+    cloud.disguise_blob(ACCOUNT, CONTAINER, "folder/a b.tar", until)
+    async with monitor.blobs(ACCOUNT) as client:
+        container = client.get_container_client(CONTAINER)
+        [bare] = [blob async for blob in container.list_blobs(include=["metadata", "copy"])]
+        assert (bare.has_legal_hold, bare.immutability_policy.expiry_time) == (None, None)
+        [held] = [blob async for blob in container.list_blobs(include=["legalhold"])]
+        assert (held.has_legal_hold, held.immutability_policy.expiry_time) == (True, None)
+        [both] = [blob async for blob in container.list_blobs(include=["immutabilitypolicy", "legalhold"])]
+        assert both.has_legal_hold
+        assert both.immutability_policy.expiry_time == datetime(2038, 1, 1, tzinfo=UTC)
+
+
 @pytest.mark.parametrize(("content_md5", "expected"), [(True, 16), (False, None), (b"short", 5)])
 async def test_content_md5(
     monitor: Monitor, world: World, cloud: LocalCloud, content_md5: bool | bytes, expected: int | None

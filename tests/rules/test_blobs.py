@@ -84,6 +84,8 @@ JUST_ENDED: Final = run(direction=EXPORT, artifacts=("app:v1",), finish_time=NOW
         ("ACRT409", IMPORT, FAILED, {"pipeline": DELETES, "container": container(has_immutability_policy=True)}, FAIL),
         ("ACRT409", IMPORT, FAILED, {"pipeline": DELETES, "container": DENIED}, UNKNOWN),
         ("ACRT409", IMPORT, FAILED, {"pipeline": DELETES}, PASS),
+        ("ACRT409", IMPORT, FAILED, {"pipeline": DELETES, "blob": blob(holds_known=False)}, UNKNOWN),
+        ("ACRT409", IMPORT, FAILED, {"pipeline": DELETES, "blob": blob(legal_hold=True, holds_known=False)}, FAIL),
         ("ACRT409", IMPORT, FAILED, {"pipeline": DELETES, "blob": GONE}, ELSEWHERE),
     ],
 )
