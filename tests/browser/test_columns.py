@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from acrtm.view.server import Server
-from tests.browser.conftest import Opened
+from tests.browser.conftest import Opened, choose_first_row, choose_tab
 
 
 async def test_sentences_have_room_beside_short_times(opened: Opened, served: Server) -> None:
@@ -35,3 +35,36 @@ async def test_what_has_just_ended_has_no_sign(opened: Opened, served: Server) -
     page = await opened(served.address)
     words = await page.evaluate("() => [-0, -0.004, -0.5, 0.004].map((days) => View.words(days, 'real'))")
     assert words == ["0", "0", "-0.5", "0"]
+
+
+async def test_every_list_of_a_tab_fits_the_window_of_a_laptop(opened: Opened, served: Server) -> None:
+    page = await opened(served.address)
+    wider: dict[str, list[str]] = {}
+    for label in await page.get_by_role("tab").all_inner_texts():
+        await choose_tab(page, label)
+        wider[label] = await page.evaluate(
+            """() => [...document.querySelectorAll(".scroller")].filter((one) => one.scrollWidth > one.clientWidth + 1)
+              .map((one) => one.getAttribute("aria-label"))"""
+        )
+    assert {label: found for label, found in wider.items() if found} == {}
+
+
+async def test_a_name_goes_on_in_the_next_line_where_its_words_end(opened: Opened, served: Server) -> None:
+    page = await opened(served.address)
+    await choose_tab(page, "Runs")
+    cell = page.locator("td[data-label='Found by']", has_text="PipelineRunEvent").first
+    assert await cell.inner_text() == "PipelineRunEvent"
+    assert await cell.evaluate("(one) => [...one.childNodes].map((part) => part.textContent)") == [
+        "Pipeline", "", "Run", "", "Event",
+    ]  # fmt: skip
+
+
+async def test_in_a_narrow_window_a_row_with_a_name_of_its_own_has_no_other(opened: Opened, served: Server) -> None:
+    page = await opened(served.address, width=390)
+    await choose_first_row(page)
+    cells = page.locator("section[data-name='OpenFinding steps'] td")
+    await cells.first.wait_for()
+    before = await cells.evaluate_all("(all) => all.map((one) => getComputedStyle(one, '::before').content)")
+    assert set(before) == {"none"}
+    beside = page.locator("section[data-name='open findings'] td").first
+    assert "Severity" in await beside.evaluate("(one) => getComputedStyle(one, '::before').content")

@@ -34,6 +34,19 @@ async def looked_at_in_both_schemes(page: Page, first: Scheme) -> dict[Scheme, l
     return found
 
 
+async def menus_looked_at(page: Page) -> list[Any]:
+    """Each menu of the parameters, opened."""
+    wrong = []
+    menus = page.locator(".parameters summary")
+    assert await menus.count() > 2
+    for menu in await menus.all():
+        await menu.click()
+        await page.locator(".menu:visible").wait_for()
+        wrong += await looked_at(page)
+        await page.keyboard.press("Escape")
+    return wrong
+
+
 # Each scheme is the one that a page is opened in, and the one that it changes to.
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
 async def test_every_tab(opened: Opened, served: Server, width: int, scheme: Scheme) -> None:
@@ -43,6 +56,7 @@ async def test_every_tab(opened: Opened, served: Server, width: int, scheme: Sch
         await choose_tab(page, label)
         await choose_first_row(page)
         wrong[label] = await looked_at_in_both_schemes(page, scheme)
+    wrong["menus"] = {scheme: await menus_looked_at(page)}
     await open_queries(page)
     wrong["Query"] = await looked_at_in_both_schemes(page, scheme)
     assert len(wrong) > 2

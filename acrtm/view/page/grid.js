@@ -31,6 +31,10 @@ const columnsOf = (item) => item.columns
   })
   .filter((column) => column.setting?.formatter !== "hidden");
 
+// PipelineRunEvent, importpipe_07f3: where such a name may go on in the next line.
+const NAME_OF_WORDS = /^(?=.{11})\w+$/;
+const breakable = (name) => name.split(/(?<=_)|(?<=[a-z])(?=[A-Z])/).flatMap((part, at) => (at ? [View.element("wbr"), part] : [part]));
+
 const isCommand = (name) => /command$/i.test(name);
 
 const cellOf = (column, row, named) => {
@@ -44,8 +48,12 @@ const cellOf = (column, row, named) => {
     return cell;
   }
   // A name that is broken in the middle can't be read at a glance; longer texts may break anywhere.
-  if (typeof value === "string" && value.length <= LONGEST_WHOLE) cell.classList.add("whole");
+  if (typeof value === "string") {
+    if (value.length <= LONGEST_WHOLE) cell.classList.add("whole");
+    else if (value.split(/[\s-]+/).some((word) => word.length > LONGEST_WHOLE)) cell.classList.add("long");
+  }
   if (isCommand(column.name) && value) cell.append(View.code(String(value)));
+  else if (!column.setting && typeof value === "string" && NAME_OF_WORDS.test(value)) cell.append(...breakable(value));
   else cell.append(View.formatted(column.setting, value, column.type, named, column.label));
   return cell;
 };
@@ -142,7 +150,8 @@ View.grid = (item, choose) => {
     input: (event) => { state.words = event.target.value; fill(); },
   });
   fill();
-  return View.element("div", { class: `grid size-${item.size ?? 0}` },
+  const pairs = columns.length === 2 && !columns[0].label.trim();
+  return View.element("div", { class: `grid size-${item.size ?? 0}${pairs ? " pairs" : ""}` },
     View.element("div", { class: "grid-tools" }, filter || null, count),
     View.element("div", { class: "scroller", tabindex: "0", role: "region", "aria-label": item.title || "Table" },
       View.element("table", {}, View.element("thead", {}, View.element("tr", {}, ...headings)), body)));
