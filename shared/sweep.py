@@ -1,10 +1,10 @@
 """The sweep: finds what no event told.
 
-In this order: the runs of every registry (those that ended and were not diagnosed, those that are not over or
-stuck, diagnoses that were left open), pipelines at their own rhythm (tokens, policies, firewalls), blobs in the
-containers that import pipelines watch, and last the conditions, which are resolved, told or heard of again by
-what was learnt before; those that last are said again twice a day. Then the heartbeat is written, also when part of
-it failed.
+In this order: alerts that wait to be published; the runs of every registry (those that ended and were not diagnosed,
+those that are not over or stuck, diagnoses that were left open), pipelines at their own rhythm (tokens, policies,
+firewalls), blobs in the containers that import pipelines watch, and last the conditions, which are resolved, told or
+heard of again by what was learnt before; those that last are said again twice a day. Then the heartbeat is written,
+also when part of it failed.
 
 The budget of ARM: per registry one page of runs and one of each kind of pipeline, unless there are more; per
 pipeline and hour about ten reads; a run that is known costs none. Reads refill at 25 a second per identity, and
@@ -50,6 +50,8 @@ log = logging.getLogger(__name__)
 SWEEP_SECONDS: Final = 240.0
 # Of which pipelines may have this much, so that a first sweep over hundreds of them still gets to blobs and alerts.
 PIPELINE_SECONDS: Final = 120.0
+# And conditions this much, so that with thousands of them what stands is still said, and old records are cleaned.
+CONDITION_SECONDS: Final = 60.0
 _AT_ONCE: Final = 8
 
 Progress = Callable[[str, int, int], None]
@@ -163,6 +165,7 @@ class Sweep:
 
     def _steps(self) -> tuple[Step, ...]:
         return (
+            self._alerts,
             self._registries,
             self._lost_writes,
             self._look_at_pipelines,
@@ -293,14 +296,23 @@ class Sweep:
     async def _reach(self, _occasion: Occasion) -> None:
         await sweep_reach(self._monitor, self._facts, self._report.started)
 
-    async def _conditions(self, occasion: Occasion) -> None:
-        watches_all = occasion.triggered_by is not TriggeredBy.CLI
-        conditions = ConditionSweep(self._monitor, self._facts, self._report.started, watches_all=watches_all)
+    async def _alerts(self, _occasion: Occasion) -> None:
+        conditions = ConditionSweep(self._monitor, self._facts, self._report.started)
         try:
-            await conditions.sweep()
+            await conditions.tell()
+        finally:
+            self._report.alerts += len(conditions.published)
+
+    async def _conditions(self, occasion: Occasion) -> None:
+        by_hand = occasion.triggered_by is TriggeredBy.CLI
+        conditions = ConditionSweep(self._monitor, self._facts, self._report.started, watches_all=not by_hand)
+        try:
+            await conditions.sweep(None if by_hand else CONDITION_SECONDS)
         finally:
             self._report.resolved += conditions.resolved
             self._report.alerts += len(conditions.published)
+        if conditions.left:
+            self._report.problems.append(f"{conditions.left} conditions were left to the next sweep")
 
     async def _standing(self, _occasion: Occasion) -> None:
         await say_what_stands(self._monitor, self._facts, self._report.started)

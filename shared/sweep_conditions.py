@@ -6,11 +6,13 @@ seems to be gone, or where nothing else looks at its blob, that is asked for (:m
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from shared.errors import NotStored
+from shared.errors import MonitorError, NotStored
 from shared.findings.finding import Row, State
 from shared.monitor import Monitor
 from shared.mutes import mark_of, row_muted_by
@@ -33,14 +35,16 @@ from shared.sweep_facts import SweepFacts
 from shared.sweep_reach import CANNOT_CHECK, is_about_artifacts
 from shared.sweep_runs import STUCK
 from shared.sweep_targets import Targets, is_kept_from_blob
+from shared.sweep_touched import Touched
 from shared.times import is_since_write, iso, parse_time
 
-# In one sweep; what is left is done by the next, as what was done is gone from the list.
-_AT_MOST: Final = 1_000
+# Records that are held at a time, and read at a time.
+_TOGETHER: Final = 32
+_AT_ONCE: Final = 8
 
 
 class ConditionSweep:
-    """Goes through all open conditions once."""
+    """Goes through all open conditions once. ``left`` is the number of those that it had no time for."""
 
     def __init__(self, monitor: Monitor, facts: SweepFacts, now: datetime, *, watches_all: bool = True) -> None:
         self._targets = Targets(monitor, facts, now, watches_all=watches_all)
@@ -48,35 +52,120 @@ class ConditionSweep:
         self._facts = facts
         self._now = now
         self._mutes = {mark_of(mute) for mute in monitor.settings.mutes}
+        self._looks = asyncio.Lock()
+        self._topic_is_down = False
+        self._failure: MonitorError | None = None
         self.resolved = 0
+        self.left = 0
         self.published: list[str] = []
 
-    async def sweep(self) -> None:
-        """Resolves, tells and unmutes. Raises :class:`~shared.errors.NotStored` if the rows can't be stored."""
-        conditions = self._monitor.conditions
+    async def tell(self) -> None:
+        """Tells what waits to be told. It needs nothing that a sweep learns, so it does not wait for that either."""
+        everything = await self._monitor.conditions.everything()
+        waiting = [c for c in everything if c.telling is Telling.PENDING and self._is_due(c)]
+        for start in range(0, len(waiting), _TOGETHER):
+            await self._tell(waiting[start : start + _TOGETHER])
+            if self._topic_is_down:
+                break
+
+    async def _tell(self, batch: Sequence[Condition]) -> None:
+        tell: list[Stored] = []
+
+        async def one(condition: Condition) -> None:
+            stored = await self._monitor.conditions.read(condition)
+            if stored is not None and stored.record.get("alert") == Telling.PENDING:
+                tell.append(stored)
+
+        await self._each(one, batch)
+        await self._publish(tell)
+        if self._failure is not None:
+            raise self._failure
+
+    async def sweep(self, seconds: float | None = None) -> None:
+        """Resolves, tells and unmutes, for about so long. Raises :class:`~shared.errors.NotStored`.
+
+        What a batch has found is stored and told before the next one is read, so whatever ends the sweep, the next
+        one goes on. Each begins at another condition.
+        """
+        until = None if seconds is None else time.monotonic() + seconds
+        everything = await self._monitor.conditions.everything()
+        at = int(self._now.timestamp()) % len(everything) if everything else 0
+        waiting = await self._targets.in_turn(everything[at:] + everything[:at])
+        touched = Touched(self._facts) if waiting else None
+        batch: list[Condition] = []
+        for number, condition in enumerate(waiting):
+            if touched is not None and self._is_worth_reading(condition, touched):
+                batch.append(condition)
+            if len(batch) == _TOGETHER:
+                await self._settle(batch)
+                batch = []
+                if until is not None and time.monotonic() > until:
+                    self.left = len(waiting) - number - 1
+                    return
+        await self._settle(batch)
+
+    def _is_worth_reading(self, condition: Condition, touched: Touched) -> bool:
+        if self._is_due(condition) and condition.telling is not Telling.PENDING:
+            return True
+        if condition.finding_key in self._facts.unhealthy:
+            return False
+        return touched.may_have_ended(condition) or self._targets.may_be_over(condition)
+
+    async def _settle(self, batch: Sequence[Condition]) -> None:
+        """Reads these conditions, and does with them what is to be done."""
         gone: list[tuple[Stored, Row]] = []
         tell: list[Stored] = []
-        for condition in await self._targets.in_turn(await conditions.everything()):
-            due = self._is_due(condition)
-            key = condition.finding_key
-            if not due and not self._may_be_gone(condition):
-                continue
-            stored = await conditions.read(condition)
+
+        async def one(condition: Condition) -> None:
+            stored = await self._monitor.conditions.read(condition)
             if stored is None:
-                continue
-            why = resolved_because(stored.record, key, self._facts, self._now)
-            if not why and key not in self._facts.unhealthy:
-                why = await self._targets.why_over(stored.record, key)
+                return
+            why = await self._why_gone(stored, condition.finding_key)
             if why:
-                gone += [(known, resolved_row(known.record, self._now, why)) for known in await self._told(stored)]
-            elif due and condition.telling is Telling.MUTED:
-                tell += await self._unmuted(stored)
-            elif due:
+                gone.extend((known, resolved_row(known.record, self._now, why)) for known in await self._told(stored))
+            elif not self._is_due(condition):
+                return
+            elif condition.telling is Telling.MUTED:
+                tell.extend(await self._unmuted(stored))
+            elif condition.telling is Telling.LATER:
                 tell.append(stored)
-            if len(gone) + len(tell) >= _AT_MOST:
-                break
+
+        await self._each(one, batch)
         await self._resolve(gone)
-        self.published += await conditions.publish(tell)
+        await self._publish(tell)
+        if self._failure is not None:
+            raise self._failure
+
+    async def _why_gone(self, stored: Stored, key: str) -> str:
+        why = resolved_because(stored.record, key, self._facts, self._now)
+        if why or key in self._facts.unhealthy:
+            return why
+        async with self._looks:
+            # One after the other: many conditions are about the same thing, which is asked for once.
+            return await self._targets.why_over(stored.record, key)
+
+    async def _each(self, work: Callable[[Condition], Awaitable[None]], conditions: Sequence[Condition]) -> None:
+        """Some at once. One that fails keeps nobody from the others; the caller raises that, with these done."""
+        turns = asyncio.Semaphore(_AT_ONCE)
+
+        async def one(condition: Condition) -> None:
+            async with turns:
+                try:
+                    await work(condition)
+                except MonitorError as error:
+                    self._failure = self._failure or error
+
+        async with asyncio.TaskGroup() as tasks:
+            for condition in conditions:
+                tasks.create_task(one(condition))
+
+    async def _publish(self, tell: Sequence[Stored]) -> None:
+        """Tells of these; of none while the topic is known to be down, as each attempt takes its time."""
+        if not tell or self._topic_is_down or not self._monitor.conditions.has_topic:
+            return
+        told = await self._monitor.conditions.publish(tell)
+        self._topic_is_down = not told
+        self.published += told
 
     def _is_due(self, condition: Condition) -> bool:
         """Whether it is time to tell of it, or to hear of it again."""
@@ -92,17 +181,6 @@ class ConditionSweep:
                 return lifted or condition.muted_until is None or condition.muted_until <= self._now
             case _:
                 return False
-
-    def _may_be_gone(self, condition: Condition) -> bool:
-        facts = self._facts
-        key = condition.finding_key
-        if key in facts.unhealthy:
-            return False
-        rule = CATALOGUE.get(condition.rule_id)
-        something = bool(facts.last_success or facts.gone_blobs or facts.succeeded_runs or facts.renewed_secrets)
-        if rule is None or rule.subject is Subject.MONITOR:
-            something = bool(facts.looked_pipelines or facts.swept_registries)
-        return key in facts.healthy or something or self._targets.may_be_over(condition)
 
     async def _unmuted(self, stored: Stored) -> list[Stored]:
         """The mute has ended or is lifted: the finding is written once more, open, and told if it is to be told."""
@@ -124,24 +202,37 @@ class ConditionSweep:
         """The record of a condition that is gone. Whoever was to be told of it is told that it was there at all."""
         if stored.record.get("alert") != Telling.PENDING:
             return [stored]
-        told = await self._monitor.conditions.told_now(stored)
+        if not self._monitor.conditions.has_topic:
+            # There is none any more.
+            return [stored]
+        told = None if self._topic_is_down else await self._monitor.conditions.told_now(stored)
         if told is None:
             # The topic is down: the next sweep tells both.
+            self._topic_is_down = True
             return []
         self.published.append(Alert(AlertKind.OPENED, row_of(told.record)).id)
         return [told]
 
     async def _resolve(self, gone: Sequence[tuple[Stored, Row]]) -> None:
+        if self._topic_is_down:
+            gone = [item for item in gone if not _was_told(item[0])]
         if not gone:
             return
         await self._monitor.recorder.write_rows([row for _, row in gone])
-        told = [(stored, row) for stored, row in gone if stored.record.get("alert") == Telling.PUBLISHED]
+        told = [item for item in gone if _was_told(item[0])]
         try:
             self.published += await self._monitor.conditions.publish_resolved([row for _, row in told])
         except NotStored:
             # The records stay, and the next sweep tells it with the same ids.
+            self._topic_is_down = True
             gone = [item for item in gone if item not in told]
-        again = [await self._monitor.conditions.close(stored) for stored, _ in gone]
+        turns = asyncio.Semaphore(_AT_ONCE)
+
+        async def close(stored: Stored) -> Stored | None:
+            async with turns:
+                return await self._monitor.conditions.close(stored)
+
+        again = await asyncio.gather(*(close(stored) for stored, _ in gone))
         self.resolved += len(gone)
         await self._open_again([stored for stored in again if stored is not None])
 
@@ -153,8 +244,7 @@ class ConditionSweep:
         await self._monitor.recorder.write_rows(
             [{**row_of(stored.record), "TimeGenerated": moment} for stored in again]
         )
-        pending = [stored for stored in again if stored.record.get("alert") == Telling.PENDING]
-        self.published += await self._monitor.conditions.publish(pending)
+        await self._publish([stored for stored in again if stored.record.get("alert") == Telling.PENDING])
 
 
 def resolved_because(record: Mapping[str, Any], key: str, facts: SweepFacts, began: datetime) -> str:
@@ -189,6 +279,10 @@ def resolved_because(record: Mapping[str, Any], key: str, facts: SweepFacts, beg
     if again is not None and rule.id == STUCK:
         return "the run has succeeded after all"
     return ""
+
+
+def _was_told(stored: Stored) -> bool:
+    return stored.record.get("alert") == Telling.PUBLISHED
 
 
 def _met(record: Mapping[str, Any]) -> Iterator[datetime]:

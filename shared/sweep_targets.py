@@ -85,11 +85,12 @@ class Targets:
         return sorted(waiting, key=lambda condition: self._rhythms.last(condition.finding_key) or _NEVER)
 
     def may_be_over(self, condition: Condition) -> bool:
-        """Whether its record is worth reading, as far as the listing tells."""
+        """Whether its record is worth reading, as far as the listing and the looks that are left tell."""
+        if self._seems_gone(condition):
+            return True
         rule = CATALOGUE.get(condition.rule_id)
-        if rule is None or rule.subject is Subject.MONITOR or is_seen_by_a_blob(rule):
-            return self._rhythms.is_due(condition.finding_key, EVERY, self._now) or self._seems_gone(condition)
-        return self._seems_gone(condition)
+        about_blob = rule is None or rule.subject is Subject.MONITOR or is_seen_by_a_blob(rule)
+        return about_blob and not self._is_spent() and self._rhythms.is_due(condition.finding_key, EVERY, self._now)
 
     def _seems_gone(self, condition: Condition) -> bool:
         """Whether its registry is not monitored or gone, or its pipeline is not in the list of its registry's."""
@@ -224,10 +225,13 @@ class Targets:
     # --- what one sweep may ask -----------------------------------------------------------------------------
 
     def _may_read(self, service: str) -> bool:
-        if service in self._silent or self._reads >= MOST_READS or time.monotonic() > self._until:
+        if service in self._silent or self._is_spent():
             return False
         self._reads += 1
         return True
+
+    def _is_spent(self) -> bool:
+        return self._reads >= MOST_READS or time.monotonic() > self._until
 
     def _note_silence(self, error: ServiceError, service: str) -> None:
         """Asked for each condition again, a service that does not answer would take the whole time."""

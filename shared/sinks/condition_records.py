@@ -1,6 +1,6 @@
 """The record of a condition: what stands in it, and what a listing shows of it without its being read.
 
-A label holds the telling, the rule, two moments and digests of registry and pipeline, so that a sweep over a
+A label holds the telling, the rule, moments and digests of what the condition is about, so that a sweep over some
 thousand open conditions reads only those that may be over.
 """
 
@@ -46,7 +46,10 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """An open condition as a listing shows it; ``registry`` and ``pipeline`` as :func:`short` has them."""
+    """An open condition as a listing shows it; ``registry``, ``pipeline`` and ``run`` as :func:`short` has them.
+
+    ``run``, ``blob`` and ``failed_at`` are ``None`` where an earlier version wrote the label, which left them out.
+    """
 
     entry: Entry
     telling: Telling
@@ -56,6 +59,9 @@ class Condition:
     muted_by: str
     registry: str
     pipeline: str
+    run: str | None = None
+    blob: str | None = None
+    failed_at: str | None = None
 
     @property
     def finding_key(self) -> str:
@@ -145,7 +151,8 @@ def label(record: Mapping[str, Any]) -> str:
     """What a listing shows of a condition."""
     fields = [str(record.get(name) or "") for name in ("alert", "ruleId", "openedAt", "mutedUntil", "mutedBy")]
     row = row_of(record)
-    return "|".join([*fields, *(short(str(row.get(name) or "")) for name in ("RegistryId", "PipelineId"))])
+    ids = [short(str(row.get(name) or "")) for name in ("RegistryId", "PipelineId", "RunId")]
+    return "|".join([*fields, *ids, short_name(str(row.get("BlobName") or "")), iso(last_failed(record)) or ""])
 
 
 def short(resource_id: str) -> str:
@@ -153,10 +160,15 @@ def short(resource_id: str) -> str:
     return digest(resource_id.lower())[:12] if resource_id else ""
 
 
+def short_name(name: str) -> str:
+    """The same of a name in which case counts."""
+    return digest(name)[:12] if name else ""
+
+
 def condition_of(entry: Entry) -> Condition | None:
     """A condition as far as its label tells."""
     parts = entry.label.split("|")
-    if len(parts) not in {5, 7}:
+    if len(parts) not in {5, 7, 10}:
         return None
     # Labels were shorter once.
     parts += [""] * (7 - len(parts))

@@ -72,6 +72,11 @@ class Conditions:
         self._failures = SharedUploads(self._note_failures)
         self._too_late: set[bytes] = set()
 
+    @property
+    def has_topic(self) -> bool:
+        """Whether anybody can be told."""
+        return self._sink is not None
+
     async def opened_at(self, keys: Iterable[str]) -> dict[str, datetime]:
         """When each condition opened, for those that are open."""
         wanted = list(dict.fromkeys(keys))

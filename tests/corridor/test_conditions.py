@@ -13,7 +13,18 @@ from shared.azure.state_listing import Entry
 from shared.errors import NotStored
 from shared.findings.finding import Finding, State, finding_id, finding_key
 from shared.sinks.alerts import Alert
-from shared.sinks.condition_records import ORPHANED_AFTER, Telling, Told, condition_key, condition_of, label, row_of
+from shared.sinks.condition_records import (
+    ORPHANED_AFTER,
+    Telling,
+    Told,
+    condition_key,
+    condition_of,
+    label,
+    row_of,
+    short,
+    short_name,
+)
+from shared.sinks.condition_records import record_of as record_written
 from shared.sinks.conditions import Conditions
 from shared.sinks.state_store import MemoryStateStore, Record, Stored
 from shared.times import iso
@@ -104,6 +115,20 @@ def test_a_label_without_registry_and_pipeline_is_read_too() -> None:
     shown = condition_of(entry)
     assert shown is not None
     assert (shown.finding_key, shown.telling, shown.registry, shown.pipeline) == ("key", Telling.PUBLISHED, "", "")
+
+
+def test_a_label_names_the_run_the_blob_and_the_last_failure() -> None:
+    began = NOW - timedelta(minutes=9)
+    source = finding(run_id="/r/Run1", blob_name="a|b.tar", run_start_time=began)
+    entry = Entry("conditions/key.json", label(record_written(told(source), Telling.PENDING)), NOW, "1")
+    shown = condition_of(entry)
+    assert shown is not None
+    assert (shown.run, shown.blob, shown.failed_at) == (short("/r/run1"), short_name("a|b.tar"), iso(began))
+    older = condition_of(Entry("conditions/key.json", entry.label.rpartition("|")[0].rpartition("|")[0], NOW, "1"))
+    assert older is None
+    older = condition_of(Entry("conditions/key.json", "|".join(entry.label.split("|")[:7]), NOW, "1"))
+    assert older is not None
+    assert (older.pipeline, older.run, older.blob, older.failed_at) == (shown.pipeline, None, None, None)
 
 
 async def test_a_new_condition_is_told_once(conditions: Conditions, store: MemoryStateStore, topic: Topic) -> None:
