@@ -25,6 +25,9 @@ until it is complete or the run is a day old: at every sweep where a passing tro
 or a path is missing not before ``lookAgainAt``.
 ``began`` is the run's own moment. Once chosen it is kept, so that every row about this start has one id.
 
+Two starts of a run are told apart by their times. A run that fails early may have none: then by what was asked for
+(``wanted``, a digest of it) and how it ended (``outcome``). A mark of before there were these two says nothing by them.
+
 What was found is stored before ``finish``: a crash in between repeats rows with the same ids, the other order
 would lose them. Before it is stored, ``intend`` notes the root cause in the claim: who takes over after a crash may
 find another one, as the world has changed meanwhile, and then has to take back the row that perhaps was stored.
@@ -45,13 +48,15 @@ from typing import Any, Final
 
 from shared.errors import AlreadyInProgress
 from shared.findings.finding import Row, digest
-from shared.records.transfer import PipelineRun
+from shared.records.transfer import PipelineRun, RunOutcome
 from shared.sinks.state_store import StateStore, Stored
 from shared.times import iso, parse_time
 
 # Longer than a handler may take, short enough that a redelivery after a crash waits no more than once.
 CLAIM_LASTS: Final = timedelta(seconds=60)
-_LABELLED: Final = ("state", "start", "finish", "claimedUntil", "lookAgainAt")
+_LABELLED: Final = ("state", "start", "finish", "claimedUntil", "lookAgainAt", "outcome", "wanted")
+# How many of them a label had before it told how the run ended.
+_LABELLED_BEFORE: Final = 5
 
 
 class MarkState(StrEnum):
@@ -79,6 +84,8 @@ class RunMark:
     look_again_at: datetime | None = None
     gaps: frozenset[str] = frozenset()
     open_rules: frozenset[str] = frozenset()
+    outcome: str = ""
+    wanted: str = ""
 
     @classmethod
     def of(cls, stored: Stored) -> RunMark:
@@ -100,6 +107,8 @@ class RunMark:
             look_again_at=parse_time(record.get("lookAgainAt")),
             gaps=_texts(record.get("gaps")),
             open_rules=_texts(record.get("openRules")),
+            outcome=str(record.get("outcome") or ""),
+            wanted=str(record.get("wanted") or ""),
         )
 
     @property
@@ -114,11 +123,21 @@ class RunMark:
 
     def is_about(self, run: PipelineRun) -> bool:
         """Whether the record is about this start of the run, and not about an earlier one."""
+        if self._succeeded and run.outcome in {RunOutcome.FAILED, RunOutcome.CANCELED}:
+            return False
         if self.start and run.start_time:
             return self.start == iso(run.start_time)
         if self.finish and run.finish_time:
             return self.finish == iso(run.finish_time)
-        return True
+        if self.wanted and self.wanted != _wanted(run):
+            return False
+        # What was diagnosed ended as it did; no later look lets it end otherwise.
+        ended = self.outcome if self.is_done or self.is_left_open else ""
+        return not ended or run.outcome is RunOutcome.NOT_OVER or ended == run.outcome
+
+    @property
+    def _succeeded(self) -> bool:
+        return self.outcome == RunOutcome.SUCCEEDED and (self.is_done or self.is_left_open)
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,9 +337,16 @@ def _record(
         "start": iso(run.start_time),
         "finish": iso(run.finish_time),
         "firstSeen": iso(first_seen),
+        "outcome": str(run.outcome),
+        "wanted": _wanted(run),
         "claimedUntil": iso(claimed_until),
         "causes": list(causes),
     }
+
+
+def _wanted(run: PipelineRun) -> str:
+    """What was asked for with the write that started the run: an identical one starts nothing."""
+    return digest(run.force_update_tag, run.pipeline_id.lower(), run.requested_blob, *run.artifacts)[:16]
 
 
 def _is_row(cause: object) -> bool:
@@ -335,9 +361,22 @@ def label(record: Mapping[str, Any]) -> str:
 def mark_of_label(label: str) -> RunMark | None:
     """A mark as far as its label tells."""
     parts = label.split("|")
+    if len(parts) == _LABELLED_BEFORE:
+        parts += ["", ""]
     if len(parts) != len(_LABELLED):
         return None
-    state, start, finish, until, again = parts
+    state, start, finish, until, again, outcome, wanted = parts
     if state not in set(MarkState):
         return None
-    return RunMark(MarkState(state), None, start, finish, parse_time(until), None, (), parse_time(again))
+    return RunMark(
+        MarkState(state),
+        None,
+        start,
+        finish,
+        parse_time(until),
+        None,
+        (),
+        parse_time(again),
+        outcome=outcome,
+        wanted=wanted,
+    )

@@ -74,12 +74,16 @@ async def state_of(store: MemoryStateStore) -> str:
     label = mark_of_label(entry.label)
     mark = RunMark.of(stored)
     assert label is not None
-    assert (label.state, label.start, label.finish, label.claimed_until) == (
+    assert (label.state, label.start, label.finish, label.claimed_until, label.outcome, label.wanted) == (
         mark.state,
         mark.start,
         mark.finish,
         mark.claimed_until,
+        mark.outcome,
+        mark.wanted,
     )
+    assert mark.outcome
+    assert mark.wanted
     return str(mark.state)
 
 
@@ -200,6 +204,73 @@ async def test_without_a_start_the_end_tells_two_apart(marks: RunMarks) -> None:
     assert isinstance(await marks.claim(a_run(start_time=None, finish_time=ANEW["finish_time"]), NOW), Claim)
 
 
+SUCCEEDED: Final = {"provisioning_state": "Succeeded", "status": "Succeeded"}
+TIMELESS: Final = {"start_time": None, "finish_time": None}
+
+
+async def a_label(store: MemoryStateStore) -> RunMark:
+    """The one record as a listing shows it."""
+    [entry] = [entry async for entry in store.entries("runs/")]
+    mark = mark_of_label(entry.label)
+    assert mark is not None
+    return mark
+
+
+@pytest.mark.parametrize("times", [{}, TIMELESS, {"finish_time": None}])
+async def test_a_success_is_never_about_a_failure(
+    marks: RunMarks, store: MemoryStateStore, times: dict[str, None]
+) -> None:
+    await marks.settle(a_run(**SUCCEEDED), NOW)
+    # It was started anew and failed so early that it shows no times, or still those of before.
+    failed = a_run(**times)
+    assert not (await a_label(store)).is_about(failed)
+    assert await marks.read(failed) is None
+    again = await claimed(marks, failed, NOW + timedelta(hours=1))
+    assert (again.earlier, again.first_seen) == (None, NOW + timedelta(hours=1))
+    await marks.finish(again, failed, cause=CAUSE)
+    assert (await a_label(store)).is_about(failed)
+    assert isinstance(await marks.claim(failed, NOW), RunMark)
+
+
+async def test_a_success_without_times_ends_what_failed_before(marks: RunMarks, store: MemoryStateStore) -> None:
+    await marks.finish(await claimed(marks, a_run()), a_run(), cause=CAUSE)
+    assert await marks.settle(a_run(**TIMELESS, **SUCCEEDED), NOW) is None
+    mark = await a_label(store)
+    assert (mark.state, mark.outcome) == (MarkState.DONE, "Succeeded")
+
+
+async def test_without_times_what_was_asked_for_tells_two_apart(marks: RunMarks) -> None:
+    run = a_run(**TIMELESS)
+    await marks.finish(await claimed(marks, run), run, cause=CAUSE)
+    assert isinstance(await marks.claim(a_run(**TIMELESS, modified_at=NOW), NOW), RunMark), "the same write did nothing"
+    for another in ({"force_update_tag": "2"}, {"artifacts": ("a:1",)}, {"requested_blob": "b.tar"}):
+        assert await marks.read(a_run(**TIMELESS, **another)) is None
+    assert isinstance(await marks.claim(a_run(**TIMELESS, force_update_tag="2"), NOW), Claim)
+
+
+async def test_what_is_not_diagnosed_yet_may_end_in_another_way(marks: RunMarks) -> None:
+    run = a_run(**TIMELESS)
+    claim = await marks.intend(await claimed(marks, run), run, CAUSE)
+    await marks.release(claim, run)
+    again = await claimed(marks, a_run(**TIMELESS, provisioning_state="Canceled", status=""))
+    assert again.causes == (CAUSE,), "what may have been stored is still to be taken back"
+
+
+async def test_a_mark_of_before_there_were_outcomes_is_read(marks: RunMarks, store: MemoryStateStore) -> None:
+    run = a_run()
+    await marks.finish(await claimed(marks, run), run, cause=CAUSE)
+    stored = await store.read(run_key(run.id, REGISTRY))
+    assert stored is not None
+    old = {name: value for name, value in stored.record.items() if name not in {"outcome", "wanted"}}
+    await store.replace(stored.key, old, stored.etag, f"done|{old['start']}|{old['finish']}||")
+    for mark in (await a_label(store), await marks.read(run)):
+        assert mark is not None
+        assert (mark.is_done, mark.outcome, mark.wanted) == (True, "", "")
+        assert mark.is_about(run)
+        assert mark.is_about(a_run(**TIMELESS))
+        assert not mark.is_about(a_run(**ANEW))
+
+
 async def test_a_run_that_is_not_over_is_remembered_once(marks: RunMarks, store: MemoryStateStore) -> None:
     running = a_run(provisioning_state="Creating", status="Running", finish_time=None)
     await marks.remember(running, NOW)
@@ -272,7 +343,9 @@ def test_the_keys_do_not_depend_on_case() -> None:
     assert run_prefix(REGISTRY) != run_prefix(f"{REGISTRY}2")
 
 
-@pytest.mark.parametrize("label", ["", "done", "done||||", "nonsense|a|b|c|d", "done|a|b|c|d|e"])
+@pytest.mark.parametrize(
+    "label", ["", "done", "done||||", "done||||||", "nonsense|a|b|c|d", "done|a|b|c|d|e", "done|a|b|c|d|e|f|g"]
+)
 def test_labels(label: str) -> None:
     mark = mark_of_label(label)
-    assert (mark is not None) == (label == "done||||")
+    assert (mark is not None) == (label in {"done||||", "done||||||"})
