@@ -78,7 +78,8 @@ class Gatherer:
         if look is Look.OTHER_RUN:
             return evidence
         deadline = asyncio.get_running_loop().time() + SECONDARY_SECONDS
-        after = run.finish_time if look is Look.FAILED_RUN else None
+        # A run that failed early may not say when; then only what is read from now on is surely from afterwards.
+        after = (run.finish_time or evidence.now) if look is Look.FAILED_RUN else None
         pipeline: Piece[Pipeline] = Missing("the run names no pipeline")
         if run.direction is not None:
             pipeline = await within(deadline, self.lookups.pipeline(run.pipeline_id, after), run.pipeline_id)

@@ -227,3 +227,38 @@ async def test_a_name_of_azure_itself_that_does_not_resolve_is_transient(corrido
         await corridor.run_event(raw, await corridor.another())
     corridor.cloud.world.unresolvable.clear()
     assert corridor.rows == []
+
+
+# --- a response without times -------------------------------------------------------------------------------
+
+
+async def test_what_was_read_before_a_failure_without_a_time_is_read_again(corridor: Corridor) -> None:
+    await corridor.sweep()
+    # The sweep has just seen the grant, and its answer is kept.
+    raw = await corridor.failed_export("failing01")
+    response = corridor.scenario.source.runs["failing01"].response
+    response["pipelineRunErrorMessage"] = ""
+    del response["finishTime"]
+    await corridor.run_event(raw)
+    [cause] = corridor.root_causes()
+    assert cause["RuleId"] == "ACRT201"
+    assert "ACRT201" not in cause["Evidence"].get("passed", [])
+
+
+@pytest.mark.parametrize("by", ["event", "sweep"])
+@pytest.mark.parametrize("missing", [["startTime"], ["startTime", "finishTime"]])
+async def test_a_new_start_that_fails_without_times_is_not_taken_for_the_success_before(
+    corridor: Corridor, by: str, missing: list[str]
+) -> None:
+    await corridor.run_event(await corridor.export("nightly01", "hello-world", force_update_tag="1"))
+    assert corridor.rules == ["ACRT100"]
+    raw = await corridor.export("nightly01", "no/such:1.0", force_update_tag="2")
+    for name in missing:
+        del corridor.scenario.source.runs["nightly01"].response[name]
+    await (corridor.run_event(raw) if by == "event" else corridor.sweep())
+    assert [row["RuleId"] for row in corridor.root_causes()] == ["ACRT601"]
+    assert [alert["data"]["RuleId"] for alert in corridor.alerts] == ["ACRT601"]
+    rows = len(corridor.rows)
+    await corridor.run_event(raw)
+    await corridor.sweep()
+    assert len(corridor.rows) == rows, "and it is told once"
