@@ -13,8 +13,7 @@ from shared.findings.finding import Finding
 from shared.monitor import Monitor
 from shared.recorder import Recorded
 from shared.records.transfer import PipelineRun
-from shared.rejected_writes import REJECTED
-from shared.sinks.lost_writes import LOOKED_UP_FOR, LostRecord
+from shared.sinks.lost_writes import LOOKED_UP_FOR, REJECTED, LostRecord
 
 # A deployment that fails a hundred times an hour is looked at over several sweeps, each write in its turn.
 MOST_AT_A_TIME: Final = 100

@@ -257,8 +257,8 @@ async def test_a_trigger_that_is_off_is_not_over_while_another_blob_waits(corrid
     await corridor.blob_event(cloud.events[-1].in_schema("EventGridSchema"))
     if how_far == "under way":
         cloud.hold_transfers()
-    options = {"wait": False} if how_far == "under way" else {}
-    await cloud.put_run(scenario.target, "byhand", scenario.import_pipeline, blob="byhand.tar", **options)
+    done = how_far == "done"
+    await cloud.put_run(scenario.target, "byhand", scenario.import_pipeline, blob="byhand.tar", wait=done)
     await expected_since(corridor, LONG)
     await corridor.sweep()
     await rhythms_noted(corridor, timedelta(minutes=20))
