@@ -64,6 +64,39 @@ async def test_the_first_query_lists_what_is_open_and_nothing_that_is_resolved(o
     assert sorted(rules) == sorted(row["RuleId"] for row in wanted)
 
 
+async def test_a_wide_result_is_cut_and_scrolls_in_its_place(opened: Opened, served: Server) -> None:
+    page = await at_the_editor(opened, served)
+    await page.keyboard.insert_text("AcrTransferFindings_CL | order by TimeGenerated asc")
+    await page.keyboard.press("Control+Enter")
+    result = page.locator(".result")
+    text = result.locator(".cut[role=button]").first
+    await text.wait_for()
+    box = await result.bounding_box()
+    assert box is not None
+    assert box["height"] < 800
+    heights = await result.locator("tbody tr").evaluate_all("(rows) => rows.map((row) => row.clientHeight)")
+    assert max(heights) < 160
+    whole = await text.inner_text()
+    await text.click()
+    assert await page.get_by_role("dialog").locator("code").inner_text() == whole
+    # Of the workbook's lists nothing is said beside a query.
+    assert not await page.locator("#footer").is_visible()
+    await page.get_by_role("dialog").get_by_role("button", name="Close").click()
+    await page.get_by_role("button", name="Workbook").click()
+    assert await page.locator("#footer").is_visible()
+
+
+async def test_a_short_text_has_the_whole_editor(opened: Opened, served: Server) -> None:
+    page = await at_the_editor(opened, served)
+    await page.keyboard.insert_text("print 1")
+    editor, inside = [await page.locator(f".CodeMirror{part}").bounding_box() for part in ("", "-scroll")]
+    assert editor is not None
+    assert inside is not None
+    # CodeMirror keeps its own scrollbars below the edge, out of sight.
+    assert inside["y"] + inside["height"] > editor["y"] + editor["height"] + 40
+    assert editor["height"] > 100
+
+
 async def is_shipped(page: Page) -> None:
     """The shipped queries stand beside the editor, and one that is clicked is answered."""
     names = await page.locator(".shipped button").all_inner_texts()

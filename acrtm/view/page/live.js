@@ -83,6 +83,8 @@ const views = [["Workbook", workbook], ["Query", queries]].map(([label, place]) 
       itsPlace.hidden = itsPlace !== place;
       other.setAttribute("aria-pressed", String(itsPlace === place));
     }
+    // It speaks of the workbook.
+    footer.hidden = place !== workbook;
     if (place === queries && !queries.children.length) {
       queries.append(View.element("p", { class: "quiet" }, "Loading the editor …"));
       await View.query(queries);

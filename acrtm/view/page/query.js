@@ -2,6 +2,8 @@
 "use strict";
 
 const CHECK_AFTER_MILLISECONDS = 250;
+// Every column's: a long text is cut, as in the workbook's lists, and a click shows all of it.
+const ALL_OF_IT = { name: "*", formatter: "automatic", linkTarget: "CellDetails", thresholds: [] };
 
 /** The language service: ask(kind, {…}) answers when the worker has. */
 const languageService = () => {
@@ -107,8 +109,8 @@ View.query = async (into) => {
     result.replaceChildren(View.element("p", { class: "quiet" }, "Asking …"));
     try {
       const found = await View.post("api/query", { kql: editor.getValue() });
-      const item = { ...found, kind: "grid", name: "query result", title: "Result", settings: [], labels: {}, filter: true,
-        sort: [], exports: [], chosen: {}, size: 3 };
+      const item = { ...found, kind: "grid", name: "query result", title: "Result", settings: [ALL_OF_IT], labels: {}, filter: true,
+        sort: [], exports: [], chosen: {} };
       View.forgetGrid(item.name);
       result.replaceChildren(found.rows.length ? View.grid(item, () => {}) : View.element("p", { class: "no-data" }, "The query returned no rows."));
     } catch (error) {
