@@ -80,11 +80,12 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """One state of the page: what was ``chosen``, settled against the findings of ``now``."""
+    """One state of the page: what was ``chosen``, settled against the findings of ``now``; ``frozen`` in a report."""
 
     workbook: Workbook
     store: Reader
     now: datetime
+    frozen: bool = False
     asked: Asked = field(default_factory=Asked)
 
     def draw(self, chosen: Chosen) -> Drawn:
@@ -96,7 +97,8 @@ class Drawing:
         newest = self.store.newest()
         if exported := sum(item.get("exportsToExcel", False) for item in _walk(items)):
             # One line for all, since it is the same button on nearly every list.
-            why = f"{exported} lists here have this button in the portal; here the tab Query gives their rows"
+            instead = "the tab Query of the page that acrtm view opens" if self.frozen else "here the tab Query"
+            why = f"{exported} lists here have this button in the portal; {instead} gives their rows"
             not_drawn.append({"name": "Export to Excel", "why": why})
         return {
             "now": iso(self.now),

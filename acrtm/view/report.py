@@ -10,7 +10,7 @@ import hashlib
 import html
 import json
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from acrtm.progress import shown_progress
@@ -21,7 +21,7 @@ from embedded.result import QueryResult
 from embedded.store import StoreReader
 from embedded.workbook import Workbook
 from shared.evidence.lookups import utc_now
-from shared.times import iso
+from shared.times import parse_time
 from shared.version import MONITOR_VERSION
 
 # Of each grid, the details of so many rows are kept: those that stand first, which are the worst.
@@ -55,14 +55,19 @@ def report(workbook: Workbook, store: EmbeddedStore) -> str:
     pool: dict[str, tuple[int, Any]] = {}
     states: dict[str, Any] = {}
     with store.reading() as reader, shown_progress("states of the page") as progress:
-        drawing = Drawing(workbook, _Remembered(reader), utc_now())
+        drawing = Drawing(workbook, _Remembered(reader), utc_now(), frozen=True)
         first = drawing.draw({})
         start = {link["parameter"]: link["value"] for link in _tabs(first) if link["chosen"]}
         for state, of in _states(drawing, start, first):
             states[state_key(state)] = _packed(drawing.draw(state), pool)
             progress("states of the page", len(states), of)
     document = {"pool": [value for _, value in pool.values()], "states": states, "first": start, "mostRows": MOST_ROWS}
-    return _page(document, iso(drawing.now) or "", first["newest"])
+    return _page(document, _words(drawing.now), _words(parse_time(first["newest"])))
+
+
+def _words(moment: datetime | None) -> str:
+    """A moment as the live page says it."""
+    return "none" if moment is None else f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def state_key(chosen: dict[str, str]) -> str:
@@ -129,7 +134,7 @@ def _packed(drawn: Drawn, pool: dict[str, tuple[int, Any]]) -> Any:
     return {"items": [number_of(item) for item in drawn["items"]], "notDrawn": drawn["notDrawn"]}
 
 
-def _page(document: dict[str, Any], made: str, newest: str | None) -> str:
+def _page(document: dict[str, Any], made: str, newest: str) -> str:
     scripts = [files.library("echarts.js"), *(files.page_file(name) for name in _SCRIPTS)]
     style = files.page_file("page.css")
     # Only these very texts may run and style, and nothing may be loaded.
@@ -139,7 +144,7 @@ def _page(document: dict[str, Any], made: str, newest: str | None) -> str:
         "form-action 'none'"
     )
     data = json.dumps(document, separators=(",", ":")).replace("<", "\\u003c")
-    when = f"Frozen {html.escape(made)}, newest finding {html.escape(newest or 'none')}"
+    when = f"Frozen {html.escape(made)}, newest finding {html.escape(newest)}"
     running = "\n".join(f"<script>{script}</script>" for script in scripts)
     return f"""<!doctype html>
 <html lang="en">

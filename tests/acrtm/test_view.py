@@ -325,6 +325,18 @@ def test_a_report_holds_a_list_once_however_many_of_its_rows_can_be_chosen() -> 
     assert 1 <= text.count("Number 4.") < 6
 
 
+def test_a_report_says_times_in_words_and_promises_no_tab_that_it_lacks() -> None:
+    store = EmbeddedStore.open(":memory:")
+    row = {"RuleId": "ACRT301", "State": "Open", "Severity": "High", "FindingId": "1", "FindingKey": "k"}
+    store.append([{**row, "TimeGenerated": "2026-11-23T23:47:57.758555Z", "Summary": "It came."}])
+    text = report(files.workbook(), store)
+    moment = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC"
+    assert re.search(rf"<title>ACR Transfer Monitor: report of {moment}</title>", text)
+    assert re.search(rf">Frozen {moment}, newest finding 2026-11-23 23:47:57 UTC<", text)
+    assert "here the tab Query" not in text
+    assert "newest finding none<" in report(files.workbook(), EmbeddedStore.open(":memory:"))
+
+
 def test_a_report_of_something_hostile_can_not_end_its_own_script() -> None:
     store = EmbeddedStore.open(":memory:")
     row = {"FindingId": "1", "FindingKey": "k", "RuleId": "ACRT301", "State": "Open", "Severity": "High"}
