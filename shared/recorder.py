@@ -17,6 +17,7 @@ from shared.evidence.model import Look
 from shared.findings.builder import FindingBuilder, Occasion
 from shared.findings.finding import Finding, Row, State
 from shared.mutes import apply_mutes, mark_of, muted_by
+from shared.rules.catalogue import CANNOT_CHECK
 from shared.rules.model import Confidence, Outcome, Severity
 from shared.settings import Mute
 from shared.sinks.condition_records import Telling, Told, resolved_row, telling_of
@@ -26,8 +27,6 @@ from shared.times import iso
 
 # Its condition is the run's own mark, which stands in the state store anyway.
 RUN_FAILED: Final = "ACRT101"
-# Told only once it has lasted: roles take half an hour to spread.
-CANNOT_CHECK: Final = "ACRT901"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +120,7 @@ class Recorder:
                 tell_when_unmuted=tell,
             )
         if finding.rule_id == CANNOT_CHECK:
+            # Told only once it has lasted: roles take half an hour to spread.
             return Told(finding, Telling.LATER)
         return Told(finding, Telling.PENDING if tell else Telling.NONE)
 

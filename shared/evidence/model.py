@@ -16,7 +16,7 @@ from shared.evidence.pieces import NOT_ASKED, Missing, Piece, Unavailable
 from shared.records.access import Grant
 from shared.records.key_vault import SecretAttributes, Vault
 from shared.records.storage import Blob, Container, StorageAccount
-from shared.records.transfer import Direction, Pipeline, PipelineRun, Registry, StorageAccessMode
+from shared.records.transfer import Direction, Pipeline, PipelineRun, Registry, RunOutcome, StorageAccessMode
 from shared.resource_ids import parse_resource_id
 from shared.sas_token import SasToken
 from shared.settings import SasInspection, Settings
@@ -147,6 +147,17 @@ class Evidence:
         """How the pipeline gets at storage, if that is known."""
         pipeline = self.known_pipeline
         return pipeline.storage_access_mode if pipeline else None
+
+    @property
+    def probe_code(self) -> str:
+        """The code with which Storage refused one List with the token; empty if it did not, or was not asked."""
+        return self.probe.code if isinstance(self.probe, ProbeResult) else ""
+
+    @property
+    def already_imported(self) -> bool:
+        """Whether a run that names the blob and began after it was written has succeeded."""
+        runs = self.runs_of_blob
+        return isinstance(runs, tuple) and any(run.outcome is RunOutcome.SUCCEEDED for run in runs)
 
     @cached_property
     def names(self) -> Names:

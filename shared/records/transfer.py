@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from shared.records.json_fields import Json, mapping, objects, text, texts
 from shared.resource_ids import ResourceId, parse_pipeline_id, parse_run_id
@@ -36,6 +37,10 @@ class RunOutcome(StrEnum):
     FAILED = "Failed"
     CANCELED = "Canceled"
     NOT_OVER = "NotOver"
+
+
+OPTIONS: Final = ("OverwriteTags", "OverwriteBlobs", "DeleteSourceBlobOnSuccess", "ContinueOnErrors")
+"""What a pipeline can be told to do, as the service spells it."""
 
 
 @dataclass(frozen=True, slots=True)

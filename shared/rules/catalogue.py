@@ -33,6 +33,7 @@ _FAMILIES: Final = (
 for _family in _FAMILIES:
     importlib.import_module(f"shared.rules.{_family}")
 
+CANNOT_CHECK: Final = "ACRT901"
 CATALOGUE: Final = MappingProxyType(dict(sorted(entered_rules().items())))
 
 

@@ -7,7 +7,7 @@ from typing import Final
 from shared.addresses import SecretAddress
 from shared.evidence.model import TRANSFER_CATEGORY, Evidence, Names
 from shared.records.storage import Blob
-from shared.records.transfer import Direction, Pipeline
+from shared.records.transfer import OPTIONS, Direction, Pipeline
 from shared.rules.commands import NEW_TOKEN_DAYS, shell, steps
 
 EXPORT_PERMISSIONS: Final = "rwla"
@@ -149,9 +149,6 @@ def show_run(names: Names) -> str:
     )
 
 
-_OPTIONS: Final = ("OverwriteTags", "OverwriteBlobs", "DeleteSourceBlobOnSuccess", "ContinueOnErrors")
-
-
 def write_pipeline(evidence: Evidence, secret_uri: str = "") -> str:
     """Writes a pipeline again with the settings that it has, or with another address of its secret.
 
@@ -167,7 +164,7 @@ def write_pipeline(evidence: Evidence, secret_uri: str = "") -> str:
     host = evidence.cloud.blob_host(names.account)
     container = f"https://{host}/{names.container}" if names.account and names.container else ""
     secret = ("--secret-uri", secret_uri or _secret_uri(evidence)) if pipeline.uses_sas else ()
-    options = [option for option in _OPTIONS if pipeline.has_option(option)]
+    options = [option for option in OPTIONS if pipeline.has_option(option)]
     return shell(
         *("az", "acr", "import-pipeline" if imports else "export-pipeline", "create"),
         *("--registry", names.registry, "--resource-group", names.resource_group, "--name", pipeline.name),

@@ -9,13 +9,12 @@ from typing import Final
 from shared.evidence.model import Evidence
 from shared.evidence.references import Reference, read_reference
 from shared.records.storage import Blob
-from shared.records.transfer import Direction
+from shared.records.transfer import OPTIONS, Direction
 from shared.rules import remedies
 from shared.rules.commands import shell
 
 # The first api-version with storageAccessMode: a write through an older one would drop it.
 _PIPELINE_VERSION: Final = "2025-06-01-preview"
-_OPTIONS: Final = ("OverwriteTags", "OverwriteBlobs", "DeleteSourceBlobOnSuccess", "ContinueOnErrors")
 _LONGEST_COMMAND: Final = 8_000
 
 
@@ -32,7 +31,7 @@ def set_option(evidence: Evidence, option: str) -> str:
     pipeline = evidence.known_pipeline
     if pipeline is None:
         return ""
-    options = [known for known in _OPTIONS if pipeline.has_option(known) or known == option]
+    options = [known for known in OPTIONS if pipeline.has_option(known) or known == option]
     return _write_pipeline(pipeline.id, f"properties.options={json.dumps(options)}")
 
 

@@ -28,7 +28,8 @@ from shared.rules.references import lacking
 from shared.rules.words import moment, run_words, sentence, shortened
 
 ANY_RUN: Final = frozenset({Look.FAILED_RUN, Look.SUCCEEDED_RUN, Look.OTHER_RUN})
-_RESUBMITTED_AFTER: Final = timedelta(minutes=5)
+# A write that is reported later than this after its run's end is another one: it did nothing, or left no run.
+RESUBMITTED_AFTER: Final = timedelta(minutes=5)
 
 
 def _run_facts(run: PipelineRun) -> dict[str, Any]:
@@ -327,7 +328,7 @@ def run_not_resubmitted(evidence: Evidence) -> Verdict:
     written, ended = evidence.event_time, evidence.diagnosed_until
     if evidence.run is None or written is None or ended is None:
         return not_applicable()
-    if written - ended <= _RESUBMITTED_AFTER:
+    if written - ended <= RESUBMITTED_AFTER:
         return passed(writtenAt=written)
     return warned(writtenAt=written, endedAt=ended)
 

@@ -28,6 +28,7 @@ from shared.rules.model import (
     uses_sas,
     warned,
 )
+from shared.rules.words import moment
 from shared.sas_token import SasToken
 
 _IN_POLICY: Final = Unavailable(
@@ -55,10 +56,6 @@ def _refused_for_its_times(evidence: Evidence, rule_id: str) -> MessageReading |
         return None
     said = read_message(probe.detail)
     return said if any(claim.rules == (rule_id,) for claim in said.claims) else None
-
-
-def _day(moment: object) -> str:
-    return f"{moment:%Y-%m-%d %H:%M} UTC" if isinstance(moment, datetime) else ""
 
 
 @rule(
@@ -112,7 +109,7 @@ def sas_expired(evidence: Evidence) -> Verdict:
 
 @sas_expired.described_by
 def _sas_expired(evidence: Evidence, facts: Mapping[str, object]) -> Description:
-    when = _day(facts.get("expiredOn") or evidence.message.times[1])
+    when = moment(facts.get("expiredOn") or evidence.message.times[1])
     said = f" on {when}" if when else ""
     judged = " (judged by the expiry date of the secret)" if facts.get("fromSecret") else ""
     return Description(
@@ -164,7 +161,7 @@ def sas_not_yet_valid(evidence: Evidence) -> Verdict:
 
 @sas_not_yet_valid.described_by
 def _sas_not_yet_valid(evidence: Evidence, facts: Mapping[str, object]) -> Description:
-    when = _day(facts.get("startsOn") or evidence.message.times[0])
+    when = moment(facts.get("startsOn") or evidence.message.times[0])
     said = f" before {when}" if when else " yet"
     return Description(
         f"{token_name(evidence)} is not valid{said}.",
@@ -227,7 +224,7 @@ def _sas_expires_soon(evidence: Evidence, facts: Mapping[str, object]) -> Descri
     in_days = f" in {left} day{'' if left == 1 else 's'}" if left is not None else " soon"
     judged = ", judged by the expiry date of the secret" if facts.get("fromSecret") else ""
     return Description(
-        f"{token_name(evidence)} expires{in_days} ({_day(end)}{judged}).",
+        f"{token_name(evidence)} expires{in_days} ({moment(end)}{judged}).",
         "Sign a new token before that and store it as a new version of the same secret, with the same expiry date.",
         remedies.new_token(evidence),
         remedies.try_token(evidence.names),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from shared.evidence.model import Evidence, ProbeResult
+from shared.evidence.model import Evidence
 from shared.rules import remedies
 from shared.rules.model import (
     Area,
@@ -26,11 +26,6 @@ from shared.sas_token import SasKind, SasToken
 # Some organisations' policies want a range in every token, and get one that holds all addresses.
 _EVERYWHERE: Final = "0.0.0.0-255.255.255.255"
 _RESOURCE_TYPES: Final = {"s": "Service", "c": "Container", "o": "Object"}
-
-
-def _answer(evidence: Evidence) -> str:
-    """The code with which Storage refused one List with the token; empty if it did not."""
-    return evidence.probe.code if isinstance(evidence.probe, ProbeResult) else ""
 
 
 @rule(
@@ -69,7 +64,7 @@ def sas_resource_types_missing(evidence: Evidence) -> Verdict:
         return passed(kind=str(token.kind))
     has = "".join(sorted(token.resource_types))
     missing = "".join(letter for letter in _RESOURCE_TYPES if letter not in token.resource_types)
-    if missing or _answer(evidence) == "AuthorizationResourceTypeMismatch":
+    if missing or evidence.probe_code == "AuthorizationResourceTypeMismatch":
         sure = Confidence.LIKELY if missing == "s" else Confidence.CONFIRMED
         return failed(confidence=sure, missing=missing, resourceTypes=has)
     return passed(resourceTypes=has)
@@ -119,7 +114,7 @@ def sas_service_missing(evidence: Evidence) -> Verdict:
     if token.kind is not SasKind.ACCOUNT:
         return passed(kind=str(token.kind))
     services = "".join(sorted(token.services))
-    if "b" not in token.services or _answer(evidence) == "AuthorizationServiceMismatch":
+    if "b" not in token.services or evidence.probe_code == "AuthorizationServiceMismatch":
         return failed(services=services)
     return passed(services=services)
 
@@ -165,7 +160,7 @@ def sas_ip_restricted(evidence: Evidence) -> Verdict:
     token = evidence.sas
     if not isinstance(token, SasToken):
         return without_token(token)
-    refused = _answer(evidence) == "AuthorizationSourceIPMismatch"
+    refused = evidence.probe_code == "AuthorizationSourceIPMismatch"
     if refused or (token.ip_range and token.ip_range != _EVERYWHERE):
         sure = Confidence.CONFIRMED if refused else Confidence.LIKELY
         return failed(confidence=sure, ipRange=token.ip_range)

@@ -24,7 +24,7 @@ from shared.rules.model import (
     rule,
     unknown,
 )
-from shared.rules.waiting import already_imported, is_watched
+from shared.rules.waiting import is_watched
 from shared.rules.words import blob_words, container_words, moment, pipeline_words, sentence
 
 _BLOB_LOOK: Final = frozenset({Look.BLOB})
@@ -288,7 +288,7 @@ def no_pipeline_watches_container(evidence: Evidence) -> Verdict:
     blob = evidence.blob
     if isinstance(blob, Unavailable):
         return unknown(blob)
-    if isinstance(blob, Missing) or blob.metadata.get("category") != TRANSFER_CATEGORY or already_imported(evidence):
+    if isinstance(blob, Missing) or blob.metadata.get("category") != TRANSFER_CATEGORY or evidence.already_imported:
         return not_applicable()
     ends = (evidence.watchers, evidence.writers)
     if any(isinstance(end, tuple) and end for end in ends):
@@ -355,13 +355,5 @@ def _source_trigger_ready(evidence: Evidence, facts: Mapping[str, object]) -> De
     return Description(
         f"{sentence(blob_words(evidence))} meets every prerequisite{expected}.",
         "Nothing to do.",
-        verify_command=_list_imports(evidence),
-    )
-
-
-def _list_imports(evidence: Evidence) -> str:
-    names = evidence.names
-    return shell(
-        *("az", "acr", "pipeline-run", "list", "--registry", names.registry),
-        *("--resource-group", names.resource_group, "--output", "table"),
+        verify_command=remedies.list_runs(evidence.names),
     )

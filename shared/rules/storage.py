@@ -31,10 +31,6 @@ from shared.rules.words import PERIMETER, container_words, named, pipeline_words
 _NO_CONTAINER_CODES: Final = frozenset({"ContainerNotFound", "ContainerBeingDeleted", "ContainerDisabled"})
 
 
-def _probe_code(evidence: Evidence) -> str:
-    return evidence.probe.code if isinstance(evidence.probe, ProbeResult) else ""
-
-
 @rule(
     *("ACRT401", "container-missing"),
     area=Area.STORAGE,
@@ -68,7 +64,7 @@ def container_missing(evidence: Evidence) -> Verdict:
         if address.problem is AddressProblem.NO_CONTAINER:
             return failed(address=address.text, why=str(address.problem))
         return not_applicable()
-    code = _probe_code(evidence)
+    code = evidence.probe_code
     if code not in _NO_CONTAINER_CODES and isinstance(evidence.blob, Missing):
         code = evidence.blob.code
     if code in _NO_CONTAINER_CODES:
@@ -247,7 +243,7 @@ def storage_account_unreachable(evidence: Evidence) -> Verdict:
         if address.problem is AddressProblem.DNS_ZONE:
             return unknown(Unavailable(str(address.problem), address.text))
         return not_applicable()
-    if "AccountIsDisabled" in {_probe_code(evidence), evidence.blob.code if isinstance(evidence.blob, Missing) else ""}:
+    if "AccountIsDisabled" in {evidence.probe_code, evidence.blob.code if isinstance(evidence.blob, Missing) else ""}:
         return failed(state="disabled")
     account = evidence.account
     if isinstance(account, Missing) or isinstance(evidence.probe, Missing):

@@ -7,14 +7,8 @@ from collections.abc import Callable
 from shared.evidence.model import Evidence, Look
 from shared.evidence.pieces import Missing, Unavailable
 from shared.records.storage import Blob
-from shared.records.transfer import Direction, Pipeline, RunOutcome
+from shared.records.transfer import Direction, Pipeline
 from shared.rules.model import Outcome, Verdict, not_applicable, unknown
-
-
-def already_imported(evidence: Evidence) -> bool:
-    """Whether a run that names the blob and began after it was written has succeeded."""
-    runs = evidence.runs_of_blob
-    return isinstance(runs, tuple) and any(run.outcome is RunOutcome.SUCCEEDED for run in runs)
 
 
 def is_watched(evidence: Evidence, *, by_trigger: bool) -> bool | Unavailable:
@@ -38,7 +32,7 @@ def judge_waiting(evidence: Evidence, judge: Callable[[Blob], Verdict], *, by_tr
     blob = evidence.blob
     if isinstance(blob, Unavailable):
         return unknown(blob)
-    if isinstance(blob, Missing) or already_imported(evidence):
+    if isinstance(blob, Missing) or evidence.already_imported:
         return not_applicable()
     if evidence.look is Look.FAILED_RUN:
         return judge(blob)

@@ -17,7 +17,6 @@ from shared.addresses import BlobAddress
 from shared.evidence.model import Evidence
 from shared.findings.finding import digest
 from shared.records.storage import Blob
-from shared.records.transfer import RunOutcome
 from shared.sinks.state_store import StateStore
 from shared.times import iso, parse_time
 
@@ -33,7 +32,7 @@ class Expectations:
     async def expect(self, evidence: Evidence) -> None:
         """Remembers that the blob of this look is to be imported, if a pipeline watches its container."""
         address, pipeline = evidence.blob_address, evidence.known_pipeline
-        if address is None or pipeline is None or _imported(evidence):
+        if address is None or pipeline is None or evidence.already_imported:
             return
         blob = evidence.blob
         etag = blob.etag if isinstance(blob, Blob) else ""
@@ -48,11 +47,6 @@ class Expectations:
         }
         label = f"expected|{iso(since)}|{address.in_container}"
         await self._store.create(expectation_key(address, etag), record, label)
-
-
-def _imported(evidence: Evidence) -> bool:
-    runs = evidence.runs_of_blob
-    return isinstance(runs, tuple) and any(run.outcome is RunOutcome.SUCCEEDED for run in runs)
 
 
 def expectation_key(address: BlobAddress, etag: str) -> str:
