@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 
 from shared.findings.finding import Finding, Row, State, digest
 from shared.settings import Mute
+from shared.times import iso
 
 
 def muted_by(finding: Finding, mutes: Iterable[Mute], now: datetime) -> Mute | None:
@@ -24,6 +25,14 @@ def row_muted_by(row: Row, mutes: Iterable[Mute], now: datetime) -> Mute | None:
     """The same for the row of a finding."""
     matching = [mute for mute in mutes if mute.until > now and _matches(mute, row)]
     return max(matching, key=lambda mute: mute.until, default=None)
+
+
+def as_muted(row: Row, mute: Mute) -> Row:
+    """The row of a finding that was open before somebody muted it."""
+    evidence = row.get("Evidence")
+    known = evidence if isinstance(evidence, Mapping) else {}
+    reason = {"mutedUntil": iso(mute.until), "muteReason": mute.reason}
+    return {**row, "State": str(State.MUTED), "Evidence": {**known, **reason}}
 
 
 def mark_of(mute: Mute) -> str:

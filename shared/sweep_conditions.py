@@ -15,9 +15,10 @@ from typing import Any, Final
 from shared.errors import MonitorError, NotStored
 from shared.findings.finding import Row, State
 from shared.monitor import Monitor
-from shared.mutes import mark_of, row_muted_by
+from shared.mutes import as_muted, mark_of, row_muted_by
 from shared.rules.catalogue import CATALOGUE
 from shared.rules.model import Subject
+from shared.settings import Mute
 from shared.sinks.alerts import Alert, AlertKind
 from shared.sinks.condition_records import (
     Condition,
@@ -161,11 +162,29 @@ class ConditionSweep:
 
     async def _publish(self, tell: Sequence[Stored]) -> None:
         """Tells of these; of none while the topic is known to be down, as each attempt takes its time."""
+        tell = await self._not_muted(tell)
         if not tell or self._topic_is_down or not self._monitor.conditions.has_topic:
             return
         told = await self._monitor.conditions.publish(tell)
         self._topic_is_down = not told
         self.published += told
+
+    async def _not_muted(self, tell: Sequence[Stored]) -> list[Stored]:
+        """Those that no mute fits. The others were found before somebody muted them, and wait until that has ended."""
+        waiting, rows = [], []
+        for stored in tell:
+            row = row_of(stored.record)
+            mute = self._mute_of(row)
+            if mute is None:
+                waiting.append(stored)
+            elif await self._monitor.conditions.mute(stored, mute.until, mark_of(mute)):
+                rows.append(as_muted(row, mute) | {"TimeGenerated": iso(self._now)})
+        if rows:
+            await self._monitor.recorder.write_rows(rows)
+        return waiting
+
+    def _mute_of(self, row: Row) -> Mute | None:
+        return row_muted_by(row, self._monitor.settings.mutes, self._now)
 
     def _is_due(self, condition: Condition) -> bool:
         """Whether it is time to tell of it, or to hear of it again."""
@@ -185,7 +204,7 @@ class ConditionSweep:
     async def _unmuted(self, stored: Stored) -> list[Stored]:
         """The mute has ended or is lifted: the finding is written once more, open, and told if it is to be told."""
         conditions = self._monitor.conditions
-        mute = row_muted_by(row_of(stored.record), self._monitor.settings.mutes, self._now)
+        mute = self._mute_of(row_of(stored.record))
         if mute is not None:
             # Somebody has prolonged it since, or it is muted by another one now.
             await conditions.mute_until(stored, mute.until, mark_of(mute))
@@ -202,8 +221,8 @@ class ConditionSweep:
         """The record of a condition that is gone. Whoever was to be told of it is told that it was there at all."""
         if stored.record.get("alert") != Telling.PENDING:
             return [stored]
-        if not self._monitor.conditions.has_topic:
-            # There is none any more.
+        if not self._monitor.conditions.has_topic or self._mute_of(row_of(stored.record)) is not None:
+            # There is none any more, or nobody wants to hear of it.
             return [stored]
         told = None if self._topic_is_down else await self._monitor.conditions.told_now(stored)
         if told is None:
@@ -215,11 +234,11 @@ class ConditionSweep:
 
     async def _resolve(self, gone: Sequence[tuple[Stored, Row]]) -> None:
         if self._topic_is_down:
-            gone = [item for item in gone if not _was_told(item[0])]
+            gone = [item for item in gone if not self._is_told(item[0])]
         if not gone:
             return
         await self._monitor.recorder.write_rows([row for _, row in gone])
-        told = [item for item in gone if _was_told(item[0])]
+        told = [item for item in gone if self._is_told(item[0])]
         try:
             self.published += await self._monitor.conditions.publish_resolved([row for _, row in told])
         except NotStored:
@@ -236,13 +255,19 @@ class ConditionSweep:
         self.resolved += len(gone)
         await self._open_again([stored for stored in again if stored is not None])
 
+    def _is_told(self, stored: Stored) -> bool:
+        """Whether somebody has heard of it, and is to hear of its end."""
+        return stored.record.get("alert") == Telling.PUBLISHED and self._mute_of(row_of(stored.record)) is None
+
     async def _open_again(self, again: Sequence[Stored]) -> None:
         """A run has failed on them while they were resolved: its row has to be the last word, and it is told."""
         if not again:
             return
         moment = iso(datetime.now(UTC))
+        rows = [{**row_of(stored.record), "TimeGenerated": moment} for stored in again]
+        mutes = [self._mute_of(row) for row in rows]
         await self._monitor.recorder.write_rows(
-            [{**row_of(stored.record), "TimeGenerated": moment} for stored in again]
+            [row if mute is None else as_muted(row, mute) for row, mute in zip(rows, mutes, strict=True)]
         )
         await self._publish([stored for stored in again if stored.record.get("alert") == Telling.PENDING])
 
@@ -279,10 +304,6 @@ def resolved_because(record: Mapping[str, Any], key: str, facts: SweepFacts, beg
     if again is not None and rule.id == STUCK:
         return "the run has succeeded after all"
     return ""
-
-
-def _was_told(stored: Stored) -> bool:
-    return stored.record.get("alert") == Telling.PUBLISHED
 
 
 def _met(record: Mapping[str, Any]) -> Iterator[datetime]:

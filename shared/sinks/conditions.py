@@ -8,10 +8,14 @@
                      │            └─▶ the sweep publishes it
                      ├────▶ open, later      (ACRT901: told once it has lasted for an hour)
                      ├────▶ muted            (told when the mute has ended, or is lifted)
+                     │      open, pending or later ──a mute fits by now──▶ muted
                      └────▶ open, none       (Low, Possible, contributing: written, never told)
 
       open ──another run failed on it──▶ open, and the record knows when that run began, with its row
            ──at the moment at which it is being resolved──▶ open, pending, with that row: an occurrence of its own
+
+What was told before it was muted stays published: its rows say that it is muted while it is, and no alert says
+meanwhile that it is resolved.
 
 A success resolves a condition only if it began after the last failure on it, not after the first.
 
@@ -138,8 +142,11 @@ class Conditions:
         noted = await self._note(finding, stored)
         known = telling_of(stored.record)
         if known is Telling.PENDING:
-            # Whoever created it a moment ago is about to publish it; only an orphan is taken over.
-            wanted = is_orphaned(parse_time(stored.record.get("openedAt")), finding.time_generated)
+            # Whoever created it a moment ago is about to publish it; only an orphan is taken over. One that is muted
+            # by now is the sweep's.
+            wanted = telling is not Telling.MUTED and is_orphaned(
+                parse_time(stored.record.get("openedAt")), finding.time_generated
+            )
         else:
             wanted = telling in _UPGRADES.get(known, frozenset())
         if telling is Telling.NONE or not wanted:
@@ -228,6 +235,12 @@ class Conditions:
             record |= {"mutedUntil": None, "mutedBy": ""}
         etag = await self._store.replace(stored.key, record, stored.etag, label(record))
         return Stored(stored.key, record, etag) if etag is not None else None
+
+    async def mute(self, stored: Stored, until: datetime, muted_by: str) -> bool:
+        """Keeps an alert that was not published yet until the mute has ended; ``False`` if somebody else was first."""
+        record = {**stored.record, "alert": str(Telling.MUTED), "tellWhenUnmuted": True}
+        record |= {"mutedUntil": iso(until), "mutedBy": muted_by}
+        return await self._store.replace(stored.key, record, stored.etag, label(record)) is not None
 
     async def mute_until(self, stored: Stored, until: datetime, muted_by: str) -> None:
         """Writes another end of the mute, or another mute. Losing this to somebody else does no harm."""

@@ -14,7 +14,7 @@ from shared.monitor import Monitor
 from shared.mutes import apply_mutes, matches, muted_by
 from shared.settings import Mute
 from tests.corridor.conftest import Corridor
-from tests.corridor.time_travel import conditions_opened, mutes_ended, rows_of, told
+from tests.corridor.time_travel import conditions_opened, forget_rhythms, mutes_ended, rows_of, told
 
 NOW: Final = datetime(2026, 11, 23, 12, tzinfo=UTC)
 WHY: Final = "the vault moves this week"
@@ -184,3 +184,49 @@ async def test_a_missing_right_that_was_muted_is_told_after_the_mute(corridor: C
     for _ in range(2):
         await corridor.sweep()
     assert told(corridor) == [("Opened", "ACRT901")]
+
+
+async def test_what_was_told_before_it_was_muted_is_shown_as_muted_and_told_no_more(corridor: Corridor) -> None:
+    await corridor.run_event(await corridor.export("failing", "no/such:1.0"))
+    monitor = await muting(corridor, "*")
+    for _ in range(2):
+        await corridor.sweep(monitor)
+        assert [row["State"] for row in rows_of(corridor, "ACRT601")] == ["Open", "Muted"]
+    assert rows_of(corridor, "ACRT601")[-1]["Evidence"]["muteReason"] == WHY
+    await conditions_opened(corridor, timedelta(hours=13))
+    await forget_rhythms(corridor)
+    await corridor.sweep(monitor)
+    assert [row["State"] for row in rows_of(corridor, "ACRT601")] == ["Open", "Muted", "Muted"]
+    # Its end is written, and told to nobody.
+    await corridor.run_event(await corridor.export("working"), monitor)
+    await corridor.sweep(monitor)
+    assert rows_of(corridor, "ACRT601")[-1]["State"] == "Resolved"
+    assert told(corridor) == [("Opened", "ACRT601")]
+
+
+async def test_what_was_muted_after_it_was_told_is_open_again_after_the_mute(corridor: Corridor) -> None:
+    await corridor.run_event(await corridor.export("failing", "no/such:1.0"))
+    await corridor.sweep(await muting(corridor, "ACRT601"))
+    ended = await muting(corridor, "ACRT601", "2020-01-01")
+    for _ in range(2):
+        await corridor.sweep(ended)
+    states = [row["State"] for row in rows_of(corridor, "ACRT601")]
+    assert states == ["Open", "Muted", "Open"]
+    assert "muteReason" not in rows_of(corridor, "ACRT601")[-1]["Evidence"]
+    await corridor.run_event(await corridor.export("working"))
+    await corridor.sweep(ended)
+    assert told(corridor) == [("Opened", "ACRT601"), ("Resolved", "ACRT601")]
+
+
+async def test_an_alert_that_waits_is_not_told_while_it_is_muted(corridor: Corridor) -> None:
+    corridor.break_down("topic", Status(503))
+    await corridor.run_event(await corridor.export("failing", "no/such:1.0"))
+    corridor.heal()
+    await conditions_opened(corridor, timedelta(minutes=5))
+    await corridor.sweep(await muting(corridor, "ACRT601"))
+    assert told(corridor) == []
+    assert rows_of(corridor, "ACRT601")[-1]["State"] == "Muted"
+    for _ in range(2):
+        await corridor.sweep()
+    assert told(corridor) == [("Opened", "ACRT601")]
+    assert rows_of(corridor, "ACRT601")[-1]["State"] == "Open"
