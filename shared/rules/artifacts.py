@@ -127,7 +127,7 @@ def _artifact_not_found(evidence: Evidence, facts: Mapping[str, object]) -> Desc
     fix = ""
     if run is not None and missing and all(instead.values()):
         corrected = [instead.get(artifact, artifact) for artifact in run.artifacts]
-        fix = repairs.export_artifacts(evidence, corrected, evidence.names.blob)
+        fix = remedies.export_artifacts(evidence, corrected, evidence.names.blob)
     what = some(missing) if missing else "an artifact"
     hint = f" Close names that exist: {', '.join(close[:_MOST_NAMED])}." if close else ""
     one = missing[0] if missing else (run.artifacts[0] if run is not None and run.artifacts else "")
@@ -181,7 +181,7 @@ def _too_many_artifacts(evidence: Evidence, facts: Mapping[str, object]) -> Desc
     if len(parts) > 1 and blob:
         fix = steps(
             *(
-                repairs.export_artifacts(evidence, part, f"part{number}-{blob}", f"part{number}")
+                remedies.export_artifacts(evidence, part, f"part{number}-{blob}", f"part{number}")
                 for number, part in enumerate(parts, start=1)
             )
         )
@@ -236,7 +236,7 @@ def _artifacts_not_transferred(evidence: Evidence, facts: Mapping[str, object]) 
         f"{sentence(run_words(evidence))} did not transfer {some(missing) if missing else 'all of its artifacts'}.",
         "See why each was left out (its name, a layer that is too large), then transfer what is missing by a run of "
         "its own.",
-        repairs.export_artifacts(evidence, missing, f"rest-{blob}", "rest") if exports and missing and blob else "",
+        remedies.export_artifacts(evidence, missing, f"rest-{blob}", "rest") if exports and missing and blob else "",
         remedies.show_run(evidence.names),
     )
 
@@ -293,6 +293,6 @@ def _tag_not_overwritten(evidence: Evidence, _facts: Mapping[str, object]) -> De
         f"{met}, and {pipeline_words(evidence)} lacks the option OverwriteTags.",
         "Set OverwriteTags on the pipeline if the tags are to move to the new images (the old ones stay without a "
         "tag), then import again" + (f": {again}" if again else "."),
-        repairs.set_option(evidence, "OverwriteTags"),
+        remedies.set_option(evidence, "OverwriteTags"),
         show,
     )

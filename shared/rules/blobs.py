@@ -98,7 +98,7 @@ def _blob_missing(evidence: Evidence, _facts: Mapping[str, object]) -> Descripti
     return Description(
         f"{sentence(blob_words(evidence))} is not there, but {run_words(evidence)} was to import it{said}.",
         advice,
-        repairs.import_blob(evidence, close[0]) if close else "",
+        remedies.import_blob(evidence, close[0]) if close else "",
         repairs.list_blobs(evidence),
     )
 

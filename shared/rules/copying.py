@@ -9,7 +9,7 @@ from shared.evidence.model import TRANSFER_CATEGORY, Evidence, Look
 from shared.records.storage import Blob
 from shared.records.transfer import Direction
 from shared.redaction import redact
-from shared.rules import remedies, repairs
+from shared.rules import repairs
 from shared.rules.commands import shell
 from shared.rules.model import (
     Area,
@@ -118,8 +118,8 @@ def _copy_stripped_properties(evidence: Evidence, facts: Mapping[str, object]) -
         "way, as uploads by AzCopy, the Azure CLI or an SDK do, so no source trigger takes it.",
         f"The command restores what is lost and keeps the rest. Next time upload with `{azcopy}`, or with {az} of "
         "`az storage blob upload`; a copy from account to account keeps both by itself.",
-        remedies.repair_blob(blob, md5=MD5 in lost, category=CATEGORY in lost) if isinstance(blob, Blob) else "",
-        remedies.show_blob(blob) if isinstance(blob, Blob) else "",
+        repairs.repair_blob(blob, md5=MD5 in lost, category=CATEGORY in lost) if isinstance(blob, Blob) else "",
+        repairs.show_blob(evidence, repairs.MARKS),
     )
 
 

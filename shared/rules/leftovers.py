@@ -99,7 +99,7 @@ def _blob_not_overwritten(evidence: Evidence, facts: Mapping[str, object]) -> De
         "Set OverwriteBlobs on the pipeline, then export again, which replaces the blob"
         + (f": {again}" if again else ".")
         + " To keep the old blob, export under a new blob name instead.",
-        repairs.set_option(evidence, "OverwriteBlobs"),
+        remedies.set_option(evidence, "OverwriteBlobs"),
         repairs.show_blob(evidence, _SHOWN),
     )
 

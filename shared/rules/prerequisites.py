@@ -10,7 +10,7 @@ from shared.evidence.model import SOURCE_TRIGGER_WINDOW, TRANSFER_CATEGORY, Evid
 from shared.evidence.pieces import Unavailable
 from shared.records.storage import Blob
 from shared.records.transfer import Direction
-from shared.rules import remedies, repairs
+from shared.rules import repairs
 from shared.rules.model import (
     Area,
     Description,
@@ -188,8 +188,8 @@ def _blob_md5_missing(evidence: Evidence, facts: Mapping[str, object]) -> Descri
     return Description(
         f"{sentence(blob_words(evidence))} {what}, so the source trigger of {pipeline_words(evidence)} passes it over.",
         f"Compute the hash over the content and set it; the command downloads the blob once to do so. {_NO_EVENT}",
-        remedies.repair_blob(blob, md5=True, category=False) if isinstance(blob, Blob) else "",
-        remedies.show_blob(blob) if isinstance(blob, Blob) else "",
+        repairs.repair_blob(blob, md5=True, category=False) if isinstance(blob, Blob) else "",
+        repairs.show_blob(evidence, repairs.MARKS),
     )
 
 
@@ -248,8 +248,8 @@ def _blob_category_missing(evidence: Evidence, facts: Mapping[str, object]) -> D
         f"{sentence(blob_words(evidence))} {what}, so the source trigger of {pipeline_words(evidence)} passes it over.",
         f"If it is a transfer blob, write the category; the command keeps all other metadata. {_NO_EVENT} If it is "
         "none, move it out of the container or mute it.",
-        remedies.repair_blob(blob, md5=False, category=True) if isinstance(blob, Blob) else "",
-        remedies.show_blob(blob) if isinstance(blob, Blob) else "",
+        repairs.repair_blob(blob, md5=False, category=True) if isinstance(blob, Blob) else "",
+        repairs.show_blob(evidence, repairs.MARKS),
     )
 
 

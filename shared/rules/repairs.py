@@ -1,72 +1,52 @@
-"""Repairs of what a pipeline is set to and of what lies in its container; those of tokens are in ``remedies``."""
+"""Repairs of what lies in a container or a registry: blobs and artifacts, and who may read them.
+
+Those of tokens, pipelines and runs are in :mod:`shared.rules.remedies`.
+"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
 from typing import Final
 
-from shared.evidence.model import Evidence
+from shared.evidence.model import TRANSFER_CATEGORY, Evidence
 from shared.evidence.references import Reference, read_reference
 from shared.records.storage import Blob
-from shared.records.transfer import OPTIONS, Direction
+from shared.records.transfer import Direction
 from shared.rules import remedies
-from shared.rules.commands import shell
+from shared.rules.commands import shell, steps
 
-# The first api-version with storageAccessMode: a write through an older one would drop it.
-_PIPELINE_VERSION: Final = "2025-06-01-preview"
-_LONGEST_COMMAND: Final = 8_000
+MARKS: Final = "{md5:properties.contentSettings.contentMd5, category:metadata.category}"
+"""What a source trigger looks at."""
 
 
-def _write_pipeline(pipeline_id: str, setting: str) -> str:
-    """Changes one setting of a pipeline: read, changed and written as a whole, so that everything else stays."""
-    return shell(
-        *("az", "resource", "update", "--ids", pipeline_id, "--api-version", _PIPELINE_VERSION),
-        *("--set", setting, "--output", "none"),
+def repair_blob(blob: Blob, *, md5: bool, category: bool) -> str:
+    """Gives a blob back its Content-MD5, its transfer category, or both, and keeps its other metadata.
+
+    Metadata is always written whole. The MD5 is computed where the command runs, over the content itself.
+    """
+    place = (
+        *("--account-name", blob.address.account, "--container-name", blob.address.container),
+        *("--name", blob.address.name, "--auth-mode", "login"),
     )
-
-
-def set_option(evidence: Evidence, option: str) -> str:
-    """Sets one more option on the pipeline; empty if the pipeline is not known."""
-    pipeline = evidence.known_pipeline
-    if pipeline is None:
-        return ""
-    options = [known for known in OPTIONS if pipeline.has_option(known) or known == option]
-    return _write_pipeline(pipeline.id, f"properties.options={json.dumps(options)}")
-
-
-def enable_source_trigger(pipeline_id: str) -> str:
-    """Switches a pipeline's source trigger on."""
-    return _write_pipeline(pipeline_id, 'properties.trigger={"sourceTrigger":{"status":"Enabled"}}')
-
-
-def import_blob(evidence: Evidence, blob: str) -> str:
-    """Imports one blob by hand, which asks neither for its age nor for its MD5 or metadata."""
-    names = evidence.names
-    if remedies.direction_of(evidence) is Direction.EXPORT:
-        return ""
-    return shell(
-        *("az", "acr", "pipeline-run", "create", "--registry", names.registry),
-        *("--resource-group", names.resource_group, "--pipeline", names.pipeline, "--pipeline-type", "import"),
-        *("--name", f"import{evidence.now:%Y%m%d%H%M%S}", "--storage-blob", blob),
-    )
-
-
-def export_artifacts(evidence: Evidence, artifacts: Iterable[str], blob: str, suffix: str = "again") -> str:
-    """Exports artifacts into a blob by a run of its own; empty where the command would be too long to paste."""
-    names = evidence.names
-    command = shell(
-        *("az", "acr", "pipeline-run", "create", "--registry", names.registry),
-        *("--resource-group", names.resource_group, "--pipeline", names.pipeline, "--pipeline-type", "export"),
-        *("--name", f"{names.run.replace('_', '')[: 50 - len(suffix)]}{suffix}", "--storage-blob", blob),
-        *("--force-redeploy", "--artifacts", *artifacts),
-    )
-    return command if names.run and len(command) <= _LONGEST_COMMAND else ""
+    commands = []
+    if md5:
+        read = shell("az", "storage", "blob", "download", *place, "--no-progress")
+        # Without pipefail a download that failed would give the blob the MD5 of nothing.
+        commands.append(f'md5="$(set -o pipefail; {read} | openssl md5 -binary | base64)"')
+        commands.append(f'{shell("az", "storage", "blob", "update", *place)} --content-md5 "$md5" --output none')
+    if category:
+        kept = [f"{name}={value}" for name, value in sorted(blob.metadata.items()) if name != "category"]
+        commands.append(
+            shell(
+                *("az", "storage", "blob", "metadata", "update", *place),
+                *("--metadata", f"category={TRANSFER_CATEGORY}", *kept, "--output", "none"),
+            )
+        )
+    return steps(*commands)
 
 
 def restamp(blob: Blob) -> str:
     """Writes a blob's metadata again as it is, with the transfer category: that alone moves its Last-Modified."""
-    return remedies.repair_blob(blob, md5=False, category=True)
+    return repair_blob(blob, md5=False, category=True)
 
 
 def blob_command(blob: Blob, *words: str) -> str:

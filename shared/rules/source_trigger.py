@@ -100,9 +100,9 @@ def _source_trigger_disabled(evidence: Evidence, facts: Mapping[str, object]) ->
         f"{sentence(blob_words(evidence))} {waits}, because the source trigger of {pipeline_words(evidence)} is off "
         "and no other pipeline imports from there.",
         "Switch the source trigger on. If imports are started by hand here, import the blob"
-        + _in_brackets(repairs.import_blob(evidence, evidence.names.blob))
+        + _in_brackets(remedies.import_blob(evidence, evidence.names.blob))
         + " and mute this rule for the pipeline.",
-        repairs.enable_source_trigger(evidence.names.pipeline_id),
+        remedies.enable_source_trigger(evidence.names.pipeline_id),
         remedies.show_pipeline(evidence.known_pipeline, evidence.names),
     )
 
@@ -254,7 +254,7 @@ def _blob_not_imported(evidence: Evidence, facts: Mapping[str, object]) -> Descr
         f"{pipeline_words(evidence)} names it, although nothing is seen to be wrong.",
         "Import it by hand, which needs no source trigger. If it happens again, give the ACR team the pipeline's id "
         "and the blob's name and time.",
-        repairs.import_blob(evidence, evidence.names.blob),
+        remedies.import_blob(evidence, evidence.names.blob),
         repairs.check_blob(evidence),
     )
 
