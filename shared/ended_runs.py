@@ -19,11 +19,11 @@ from shared.recorder import Recorded, Recorder
 from shared.records.transfer import PipelineRun, RunOutcome
 from shared.rules.catalogue import CATALOGUE
 from shared.rules.model import warned
+from shared.rules.run import RESUBMITTED_AFTER
 from shared.sinks.run_marks import Claim, OpenEnd, RunMark, RunMarks
 
 log = logging.getLogger(__name__)
 
-RESUBMITTED_AFTER: Final = timedelta(minutes=5)
 # A right that is missing is granted by hand, and a role takes half an hour to spread.
 LOOK_AGAIN_AFTER: Final = timedelta(minutes=30)
 # Then what was left out stays out; the condition that names what is missing lasts on its own.
