@@ -50,10 +50,6 @@ class Cache(Generic[Value]):
         # Shielded: the one who asked first may run out of time while others still wait for the answer.
         return await asyncio.shield(entry.answer)
 
-    def forget(self, key: Hashable) -> None:
-        """Makes the next look load anew."""
-        self._entries.pop(key, None)
-
     def _forget_failure(self, key: Hashable, done: asyncio.Future[Value]) -> None:
         if done.cancelled() or done.exception() is not None:
             entry = self._entries.get(key)

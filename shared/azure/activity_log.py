@@ -18,7 +18,6 @@ from shared.records.json_fields import Json, mapping, text
 from shared.redaction import redact
 from shared.times import iso
 
-SERVICE: Final = "Activity log"
 LOG_VERSIONS: Final = ("2015-04-01",)
 READ_RIGHT: Final = "Microsoft.Insights/eventtypes/values/read"
 _SELECT: Final = "correlationId,eventTimestamp,operationName,properties,resourceId,status,subStatus"
@@ -53,7 +52,7 @@ def can_be_looked_up(correlation_id: str) -> bool:
 
 
 class ActivityLogReader:
-    """Asks the log of a subscription. The monitor's Reader role is enough."""
+    """Asks the log of a subscription. It takes a right on the subscription itself, and is empty without it."""
 
     def __init__(self, arm: ArmReader) -> None:
         self._arm = arm

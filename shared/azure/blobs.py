@@ -144,7 +144,6 @@ def _blob(address: BlobAddress, source: BlobProperties, *, holds_known: bool = T
     settings = source.content_settings
     lease = source.lease
     immutability: Any = getattr(source, "immutability_policy", None)
-    copy_source = source.copy.source or ""
     return Blob(
         address=address,
         etag=str(source.etag or "").strip('"'),
@@ -159,14 +158,9 @@ def _blob(address: BlobAddress, source: BlobProperties, *, holds_known: bool = T
         lease_state=str(lease.state or ""),
         lease_status=str(lease.status or ""),
         copy_status=str(source.copy.status or ""),
-        copy_source_kept=bool(copy_source),
         copy_description=str(source.copy.status_description or ""),
         immutable_until=getattr(immutability, "expiry_time", None),
         legal_hold=bool(getattr(source, "has_legal_hold", False)),
         content_type=str(settings.content_type or ""),
-        content_encoding=str(settings.content_encoding or ""),
-        content_language=str(settings.content_language or ""),
-        content_disposition=str(settings.content_disposition or ""),
-        cache_control=str(settings.cache_control or ""),
         holds_known=holds_known,
     )

@@ -9,7 +9,6 @@ from shared.azure.arm import SERVICE, ArmReader
 from shared.errors import Unreachable
 from shared.records.json_fields import Json
 from shared.records.transfer import Direction, Pipeline, PipelineRun, Registry
-from shared.resource_ids import ResourceId
 
 # Newest first. The shapes are the same back to 2019; 2025-06-01-preview adds storageAccessMode.
 FALLBACK_VERSIONS: Final = (
@@ -83,8 +82,3 @@ def _parsed_pipeline(item: Json, path: str) -> Pipeline:
         return Pipeline.from_json(item)
     except ValueError as error:
         raise Unreachable(SERVICE, path, f"the answer is no pipeline: {error}") from None
-
-
-def registry_of(resource: ResourceId) -> str:
-    """The registry that a pipeline or a run belongs to."""
-    return str(resource.parent)

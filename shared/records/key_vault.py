@@ -88,7 +88,6 @@ class SecretAttributes:
     name: str
     version: str
     enabled: bool
-    not_before: datetime | None
     expires_on: datetime | None
     created: datetime | None
     updated: datetime | None
@@ -103,7 +102,6 @@ class SecretAttributes:
             name=text(source, "name").rpartition("/")[2],
             version=versioned,
             enabled=flag(attributes, "enabled") is not False,
-            not_before=parse_epoch(integer(attributes, "nbf")),
             expires_on=parse_epoch(integer(attributes, "exp")),
             created=parse_epoch(integer(attributes, "created")),
             updated=parse_epoch(integer(attributes, "updated")),

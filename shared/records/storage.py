@@ -21,7 +21,6 @@ class StorageAccount:
     id: str
     name: str
     kind: str
-    blob_endpoint: str
     provisioning_state: str
     status_of_primary: str
     allow_shared_key_access: bool
@@ -54,7 +53,6 @@ class StorageAccount:
             id=text(source, "id").lower(),
             name=text(source, "name"),
             kind=text(source, "kind"),
-            blob_endpoint=text(properties, "primaryEndpoints", "blob"),
             provisioning_state=text(properties, "provisioningState"),
             status_of_primary=text(properties, "statusOfPrimary"),
             allow_shared_key_access=flag(properties, "allowSharedKeyAccess") is not False,
@@ -109,15 +107,10 @@ class Blob:
     lease_state: str
     lease_status: str
     copy_status: str
-    copy_source_kept: bool
     copy_description: str
     immutable_until: datetime | None
     legal_hold: bool
     content_type: str
-    content_encoding: str
-    content_language: str
-    content_disposition: str
-    cache_control: str
     holds_known: bool = True
 
     @property

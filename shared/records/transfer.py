@@ -73,7 +73,6 @@ class Registry:
 
     id: str
     name: str
-    location: str
     sku: str
     login_server: str
     export_policy: str
@@ -92,7 +91,6 @@ class Registry:
         return cls(
             id=text(source, "id").lower(),
             name=text(source, "name"),
-            location=text(source, "location"),
             sku=text(source, "sku", "name"),
             login_server=text(properties, "loginServer"),
             export_policy=text(properties, "policies", "exportPolicy", "status"),
@@ -194,7 +192,6 @@ class PipelineRun:
     finish_time: datetime | None
     created_at: datetime | None
     modified_at: datetime | None
-    source_trigger_time: datetime | None
     has_source_trigger: bool
 
     @property
@@ -256,7 +253,6 @@ class PipelineRun:
             finish_time=parse_time(text(response, "finishTime")),
             created_at=parse_time(text(source, "systemData", "createdAt")),
             modified_at=parse_time(text(source, "systemData", "lastModifiedAt")),
-            source_trigger_time=parse_time(text(response, "trigger", "sourceTrigger", "timestamp")),
             has_source_trigger=bool(source_trigger),
         )
 

@@ -173,7 +173,6 @@ HEADINGS: Final = (
     "References",
 )
 
-_RUNS: Final = frozenset({Look.FAILED_RUN, Look.SUCCEEDED_RUN, Look.OTHER_RUN})
 _LOOKS_OF_SUBJECT: Final = {
     Subject.RUN: frozenset({Look.FAILED_RUN}),
     Subject.PIPELINE: frozenset({Look.FAILED_RUN, Look.BLOB, Look.PIPELINE}),
@@ -286,7 +285,7 @@ def rule(
 
 
 def entered_rules() -> Mapping[str, Rule]:
-    """Every rule that has been entered so far, by id. Use :data:`shared.rules.CATALOGUE`, which has all."""
+    """Every rule that has been entered so far, by id. Use :data:`shared.rules.catalogue.CATALOGUE`."""
     return MappingProxyType(_CATALOGUE)
 
 

@@ -142,14 +142,6 @@ async def test_a_late_failure_does_not_push_out_a_newer_answer(source: Source) -
     assert await cache.get("a", source.load) == 2
 
 
-async def test_forgetting(source: Source) -> None:
-    cache: Cache[int] = Cache()
-    await cache.get("a", source.load)
-    cache.forget("a")
-    cache.forget("unknown")
-    assert await cache.get("a", source.load) == 2
-
-
 async def test_it_does_not_grow_without_end(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(caches, "_MOST_ENTRIES", 3)
     cache: Cache[int] = Cache()

@@ -72,7 +72,6 @@ def run(**changes: Any) -> PipelineRun:
         finish_time=NOW - timedelta(minutes=50),
         created_at=NOW - timedelta(hours=1),
         modified_at=None,
-        source_trigger_time=None,
         has_source_trigger=False,
     )
     return replace(known, **changes)
@@ -83,7 +82,6 @@ def registry(**changes: Any) -> Registry:
     known = Registry(
         id=REGISTRY_ID,
         name="contoso",
-        location="westeurope",
         sku="Premium",
         login_server="contoso.azurecr.io",
         export_policy="enabled",
@@ -119,7 +117,6 @@ def secret(**changes: Any) -> SecretAttributes:
         name="transfer-sas",
         version="0123456789abcdef0123456789abcdef",
         enabled=True,
-        not_before=None,
         expires_on=NOW + 80 * DAY,
         created=NOW - 10 * DAY,
         updated=NOW - 10 * DAY,
@@ -152,7 +149,6 @@ def account(**changes: Any) -> StorageAccount:
         id=ACCOUNT_ID,
         name="contosostore",
         kind="StorageV2",
-        blob_endpoint="https://contosostore.blob.core.windows.net/",
         provisioning_state="Succeeded",
         status_of_primary="available",
         allow_shared_key_access=True,
@@ -215,15 +211,10 @@ def blob(**changes: Any) -> Blob:
         lease_state="available",
         lease_status="unlocked",
         copy_status="",
-        copy_source_kept=False,
         copy_description="",
         immutable_until=None,
         legal_hold=False,
         content_type="application/octet-stream",
-        content_encoding="",
-        content_language="",
-        content_disposition="",
-        cache_control="",
     )
     return replace(known, **changes)
 
