@@ -36,7 +36,7 @@ def read_page(body: bytes) -> tuple[list[Entry], str]:
     """
     try:
         root = ET.fromstring(body)  # noqa: S314 - expat limits entities, and Storage declares none
-    except ET.ParseError as error:
+    except (ET.ParseError, LookupError) as error:  # LookupError: an encoding that there is not
         raise ValueError(f"the listing is no XML: {error}") from None
     blobs = root.find("Blobs")
     if blobs is None:

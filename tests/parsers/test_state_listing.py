@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from xml.sax.saxutils import escape
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shared.azure.state_listing import Entry, read_page
@@ -58,6 +58,7 @@ def test_a_blob_without_a_name_or_an_etag_is_refused(broken: bytes) -> None:
 
 
 @given(st.binary(min_size=1, max_size=60), st.integers(0, 400))
+@example(b"atf-8", 30)
 def test_a_damaged_page_is_read_or_refused(noise: bytes, place: int) -> None:
     whole = page("runs/1.json", "done|x")
     with suppress(ValueError):
