@@ -16,7 +16,7 @@ from shared.diagnosis.diagnose import Diagnosis, Role
 from shared.evidence.model import Look
 from shared.findings.builder import FindingBuilder, Occasion
 from shared.findings.finding import Finding, Row, State
-from shared.mutes import apply_mutes, mark_of, muted_by
+from shared.mutes import apply_mutes, as_muted, mark_of, muted_by, row_muted_by
 from shared.rules.catalogue import CANNOT_CHECK
 from shared.rules.model import Confidence, Outcome, Severity
 from shared.settings import Mute
@@ -96,15 +96,16 @@ class Recorder:
     async def _take_back(self, cause: Row, moment: datetime) -> list[str]:
         key, finding = str(cause["FindingKey"]), str(cause["FindingId"])
         row = resolved_row({"row": cause}, moment, "a later look at the run names another cause")
+        mute = row_muted_by(cause, self._mutes, moment)
         stored = await self._conditions.opened_by(key, finding)
         if stored is None:
             # The last word about a condition that stays open has to be that it is.
             still = await self._conditions.open_row(key)
             again = [] if still is None else [{**still, "TimeGenerated": iso(moment + timedelta(milliseconds=1))}]
-            await self.write_rows([row, *again])
+            await self.write_rows([row, *(as_muted(each, mute) if mute else each for each in again)])
             return []
         await self.write_rows([row])
-        told = telling_of(stored.record) is Telling.PUBLISHED
+        told = telling_of(stored.record) is Telling.PUBLISHED and mute is None
         alerts = await self._conditions.publish_resolved([row] if told else [])
         await self._conditions.close(stored)
         return alerts

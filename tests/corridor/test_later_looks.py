@@ -140,6 +140,16 @@ async def test_a_condition_that_is_gone_before_anybody_was_told_is_told_with_its
     assert not [r for r in (await corridor.state("conditions/")).values() if r["ruleId"] == "ACRT201"]
 
 
+async def test_a_cause_that_is_muted_by_now_is_taken_back_without_an_alert(corridor: Corridor) -> None:
+    await half_known(corridor)
+    (told,) = [alert["data"]["RuleId"] for alert in corridor.alerts]
+    await corridor.sweep(await corridor.another(MUTES=muting(told)))
+    assert "Resolved" in [row["State"] for row in corridor.rows if row["RuleId"] == told]
+    assert [alert["type"] for alert in corridor.alerts if alert["data"]["RuleId"] == told] == [
+        "AcrTransfer.Finding.Opened"
+    ]
+
+
 async def test_a_cause_that_stays_is_not_taken_back(corridor: Corridor) -> None:
     raw = await corridor.failed_export("transfer01")
     corridor.break_down("arm", Status(500), "/microsoft.storage/")
