@@ -90,7 +90,6 @@ class BlobArrived:
     account_id: ResourceId
     blob: BlobAddress
     time: datetime | None
-    etag: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +108,7 @@ class Malformed:
     why: str
 
 
-_READ_DATA: Final = ("operationName", "correlationId", "status", "api", "eTag")
+_READ_DATA: Final = ("operationName", "correlationId", "api")
 
 
 def read_event(raw: Mapping[str, Any]) -> PlatformEvent:
@@ -247,7 +246,6 @@ def as_blob_arrived(event: PlatformEvent) -> BlobArrived | Foreign | Malformed:
         account_id=account,
         blob=BlobAddress(account.name.lower(), container, name),
         time=event.time,
-        etag=event.data["eTag"].strip('"'),
     )
 
 

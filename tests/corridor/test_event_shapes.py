@@ -123,6 +123,7 @@ def test_only_what_is_read_is_kept(name: str) -> None:
     data = raw.get("data")
     data = data if isinstance(data, dict) else {}
     forbidden = [data.get("claims"), data.get("authorization"), data.get("httpRequest"), data.get("url")]
+    assert set(event.data) == {"operationName", "correlationId", "api"}
     kept = repr(dataclasses.asdict(event))
     for value in texts_in(forbidden):
         # The scope repeats the subject, and the action the operation.
@@ -159,7 +160,6 @@ def test_arrivals_of_blobs(name: str, blob: str) -> None:
     assert isinstance(read, BlobArrived)
     assert str(read.account_id) == ACCOUNT
     assert (read.blob.account, read.blob.container, read.blob.name) == ("contosoimport", "transfer", blob)
-    assert read.etag.startswith("0x8DE2A5C1F0A0B0")
     assert read.time is not None
 
 
