@@ -1,7 +1,7 @@
 """The queries that are deployed: ``infra/queries`` and, for alert rules, ``infra/queries/alerts``.
 
 A file begins with comment lines that say what it is for, then declares what may be set (``let lookback = 30d;``),
-and reads its table once, on a line of its own, so that a workbook can put a filter behind it.
+and reads its table on a line of its own, so that a workbook can put a filter behind it.
 """
 
 from __future__ import annotations
