@@ -124,6 +124,6 @@ async def test_managed_identities_list_with_their_role(cloud: LocalCloud) -> Non
 
 async def test_polling_goes_on_in_the_background(landed: Scenario) -> None:
     landed.cloud.keep_polling(0.01)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not landed.target.runs:  # noqa: ASYNC110  (no event tells of such a run)
             await asyncio.sleep(0.01)
