@@ -168,9 +168,7 @@ def short_name(name: str) -> str:
 def condition_of(entry: Entry) -> Condition | None:
     """A condition as far as its label tells."""
     parts = entry.label.split("|")
-    if len(parts) not in {5, 7, 10}:
+    if len(parts) not in {7, 10}:
         return None
-    # Labels were shorter once.
-    parts += [""] * (7 - len(parts))
     telling = telling_of({"alert": parts[0]})
     return Condition(entry, telling, parts[1], parse_time(parts[2]), parse_time(parts[3]), *parts[4:])

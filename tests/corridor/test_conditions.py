@@ -110,13 +110,6 @@ async def record_of(store: MemoryStateStore) -> Stored:
     return stored
 
 
-def test_a_label_without_registry_and_pipeline_is_read_too() -> None:
-    entry = Entry("conditions/key.json", "published|ACRT201|2026-11-23T10:00:00Z||", datetime.now(UTC), '"1"')
-    shown = condition_of(entry)
-    assert shown is not None
-    assert (shown.finding_key, shown.telling, shown.registry, shown.pipeline) == ("key", Telling.PUBLISHED, "", "")
-
-
 def test_a_label_names_the_run_the_blob_and_the_last_failure() -> None:
     began = NOW - timedelta(minutes=9)
     source = finding(run_id="/r/Run1", blob_name="a|b.tar", run_start_time=began)
