@@ -16,7 +16,7 @@ from shared.records.key_vault import SecretAttributes
 from shared.records.storage import Blob
 from shared.redaction import redact
 from shared.resource_ids import parse_resource_id
-from shared.rules.catalogue import CATALOGUE
+from shared.rules.catalogue import CANNOT_CHECK, CATALOGUE
 from shared.rules.model import MENDED, Confidence, Description, Outcome, Rule, Severity, Subject
 from shared.sas_token import SasToken
 from shared.times import iso
@@ -91,7 +91,7 @@ class FindingBuilder:
 
     def gaps(self) -> list[str]:
         """The keys of the conditions that say what could not be checked."""
-        return [finding_key("ACRT901", _target_subject(*target)) for target in self._by_target()]
+        return [finding_key(CANNOT_CHECK, _target_subject(*target)) for target in self._by_target()]
 
     def _moment_is_opening(self, rule: Rule) -> bool:
         return self._evidence.run is None and rule.subject is not Subject.BLOB
@@ -126,7 +126,7 @@ class FindingBuilder:
         )
 
     def _cannot_check(self, target: tuple[str, str], reason: tuple[Unavailable, tuple[Rule, ...]]) -> Finding:
-        rule = CATALOGUE["ACRT901"]
+        rule = CATALOGUE[CANNOT_CHECK]
         missing, rules = reason
         subject = _target_subject(*target)
         key = finding_key(rule.id, subject)
