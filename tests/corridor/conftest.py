@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 import json
+import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -48,8 +49,22 @@ def path_has(*parts: str) -> Callable[[web.Request], bool]:
     return lambda request: all(part.lower() in request.path.lower() for part in parts)
 
 
-def answers_within(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
-    """Shortens how long the monitor waits for one answer; the number is the default of a parameter."""
+def answers_within(monkeypatch: pytest.MonkeyPatch, seconds: float, of: str = "") -> None:
+    """Shortens how long the monitor waits for one answer, of all services or of the one that it calls ``of``.
+
+    Where one alone is silent, all others have their time, however busy the machine is.
+    """
+    if of:
+
+        def asking(service: str, *about: str, **options: Any) -> AbstractAsyncContextManager[None]:
+            return failures.asking(service, *about, **options | ({"within": seconds} if service == of else {}))
+
+        users = [module for module in list(sys.modules.values()) if vars(module).get("asking") is failures.asking]
+        for module in users:
+            if module is not failures:
+                monkeypatch.setattr(module, "asking", asking)
+        return
+    # The number is the default of a parameter.
     defaults = inspect.unwrap(failures.asking).__kwdefaults__
     assert defaults["within"] == failures.ANSWER_WITHIN
     monkeypatch.setitem(defaults, "within", seconds)

@@ -7,6 +7,7 @@ from typing import Final
 import pytest
 
 from localcloud.service import Fault, FaultAction, Hang, MalformedJson, Reset, Status, Truncate
+from shared.azure import arm
 from shared.errors import NotStored, TransientError, Unreachable
 from tests.corridor.conftest import Corridor, answers_within
 
@@ -69,7 +70,7 @@ async def test_one_bad_answer_is_tried_again_at_once(corridor: Corridor) -> None
 async def test_a_run_that_is_never_answered_raises(corridor: Corridor, monkeypatch: pytest.MonkeyPatch) -> None:
     raw = await corridor.failed_export("transfer01")
     corridor.break_down("arm", Hang(), "/pipelineruns/transfer01")
-    answers_within(monkeypatch, 0.3)
+    answers_within(monkeypatch, 0.3, of=arm.SERVICE)
     with pytest.raises(Unreachable, match=r"no answer within 0\.3 s"):
         await corridor.run_event(raw)
     assert corridor.rows == []

@@ -54,7 +54,7 @@ async def test_eight_pipelines_are_looked_at_at_once_and_no_more(
         return Recorded()
 
     monkeypatch.setattr(PipelineSweep, "_look", look)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         async for _ in step.sweep(pipelines, OCCASION, ReadBudget(corridor.monitor.azure.arm), None):
             pass
     assert (most, step.done, step.looked_at) == (8, 17, 17)

@@ -8,13 +8,21 @@ from typing import Any
 
 import pytest
 
-from localcloud.service import Hang, Status
+from localcloud.service import Fault, Hang, Origin, Status
 from shared import sweep
 from shared.errors import NotStored
 from shared.sweep import Sweep
 from shared.sweep_blobs import BlobSweep
-from tests.corridor.conftest import Corridor
-from tests.corridor.time_travel import forget_rhythms, looks_again_now, reads, rows_of, started_earlier, told
+from tests.corridor.conftest import Corridor, path_has
+from tests.corridor.time_travel import (
+    forget_rhythms,
+    looks_again_now,
+    passes_with,
+    reads,
+    rows_of,
+    started_earlier,
+    told,
+)
 
 
 async def test_a_run_without_an_event_is_found(corridor: Corridor) -> None:
@@ -149,15 +157,17 @@ async def test_what_time_did_not_allow_comes_first_the_next_time(
     await corridor.sweep(monitor)
     order = swept(corridor)
     # The third registry does not answer in time.
-    monkeypatch.setattr(sweep, "SWEEP_SECONDS", 3.0)
-    corridor.break_down("arm", Hang(), f"/{order[2]}/pipelineruns")
-    report = await corridor.sweep(monitor)
+    with monkeypatch.context() as patch:
+        silent = passes_with(patch, sweep, path_has(f"/{order[2]}/pipelineruns"))
+        fault = Fault("arm", silent, Hang(), origin=Origin.MONITOR)
+        corridor.cloud.faults.append(fault)
+        report = await corridor.sweep(monitor)
+    assert fault.hits == 1
     assert not report.finished
     assert "not finished" in report.problems[0]
     assert rows_of(corridor, "ACRT903")[-1]["Evidence"]["finished"] is False
     corridor.heal()
     corridor.cloud.requests.clear()
-    monkeypatch.setattr(sweep, "SWEEP_SECONDS", 60)
     assert (await corridor.sweep(monitor)).finished
     assert swept(corridor) == [*order[2:], *order[:2]]
     corridor.cloud.requests.clear()

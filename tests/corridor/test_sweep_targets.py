@@ -11,6 +11,7 @@ from localcloud.run_helpers import WriteRejectedError
 from localcloud.scenario import CONTAINER
 from localcloud.service import FaultAction, Hang, MalformedJson, Status
 from shared import sweep_targets
+from shared.azure import blobs
 from shared.findings.builder import TriggeredBy
 from shared.sinks.condition_records import label as condition_label
 from shared.sweep import Sweep
@@ -242,7 +243,7 @@ async def test_a_blob_that_a_pipeline_reads_by_now_is_no_stray(corridor: Corrido
 async def test_a_blob_that_can_not_be_asked_for_is_not_gone(
     corridor: Corridor, answer: FaultAction, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answers_within(monkeypatch, 1)
+    answers_within(monkeypatch, 0.3, of=blobs.SERVICE)
     await stray(corridor)
     await corridor.cloud.delete_blob(corridor.scenario.import_account.name, ELSEWHERE, "images.tar")
     corridor.break_down("storage", answer, f"/{ELSEWHERE}/")

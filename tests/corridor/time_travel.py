@@ -1,15 +1,41 @@
-"""Moves what the state store remembers into the past, so that nothing has to wait."""
+"""Moves what the state store remembers into the past, and lets time limits pass, so that nothing has to wait."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from types import ModuleType, SimpleNamespace
 from typing import Any
+
+import pytest
+from aiohttp import web
 
 from shared.sinks.condition_records import label as condition_label
 from shared.sinks.run_marks import label as mark_label
 from shared.times import iso, parse_time
 from tests.corridor.conftest import Corridor, Row
+
+
+def passes_with(
+    monkeypatch: pytest.MonkeyPatch, limited: ModuleType, match: Callable[[web.Request], bool]
+) -> Callable[[web.Request], bool]:
+    """The match of a fault; with the first request that it meets, the time limit that a module has set has passed."""
+    limits: list[asyncio.Timeout] = []
+
+    def timeout(seconds: float | None) -> asyncio.Timeout:
+        limits.append(asyncio.timeout(seconds))
+        return limits[-1]
+
+    def is_met(request: web.Request) -> bool:
+        if not match(request):
+            return False
+        while limits:
+            limits.pop().reschedule(asyncio.get_running_loop().time())
+        return True
+
+    monkeypatch.setattr(limited, "asyncio", SimpleNamespace(**{**vars(asyncio), "timeout": timeout}))
+    return is_met
 
 
 async def forget_rhythms(corridor: Corridor) -> None:
