@@ -215,8 +215,9 @@ def _claims(
         if rules == NO_SUCH_NAME:
             rules = _of_service(rules, _service(spoken, host))
         elif rules == PERIMETER:
-            # Only a vault's words are known, so that it is Storage's where nothing speaks of a vault.
-            service = service or _service(spoken, "") or Service.KEY_VAULT
+            # Only a vault's words are known: it is Storage's where a text speaks of Storage and of no vault.
+            beside = _service(spoken, "")
+            service = service or (Service.STORAGE if beside is Service.STORAGE else Service.KEY_VAULT)
             rules = _of_service(rules, service)
         service = service or phrase.service
         said = text[match.start() : match.end()]

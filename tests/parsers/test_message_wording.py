@@ -78,6 +78,7 @@ def test_what_is_refused_after_a_pause_is_the_reason(refusal: str) -> None:
     ("message", "rule", "service"),
     [
         ("{}", "ACRT202", Service.KEY_VAULT),
+        ("Export of 3 artifacts started. {}", "ACRT202", Service.KEY_VAULT),
         ("https://contosovault.vault.azure.net/: {}", "ACRT202", Service.KEY_VAULT),
         ("The storage SAS token could not be fetched from the key vault. {}", "ACRT202", Service.KEY_VAULT),
         ("https://contosoexport.blob.core.windows.net/: {}", "ACRT405", Service.STORAGE),
