@@ -160,7 +160,9 @@ async def test_a_click_on_a_text_chooses_its_row_and_a_cut_one_is_shown_whole(op
     heading = await text.locator("xpath=..").get_attribute("data-label")
     await text.click()
     dialog = page.get_by_role("dialog")
-    assert await dialog.get_by_role("heading").inner_text() == heading == "What happened"
+    # Which of a row's texts is the first that is cut is a matter of the machine's fonts.
+    assert heading
+    assert await dialog.get_by_role("heading").inner_text() == heading
     assert await dialog.locator("code").inner_text() == whole
     await chosen.wait_for()
     await dialog.get_by_role("button", name="Close").click()
