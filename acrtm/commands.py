@@ -13,6 +13,7 @@ from acrtm.answering import answering
 from acrtm.exits import ExitCode, WrongUsage
 from acrtm.kept import KeptFindings
 from acrtm.looked import Looked
+from acrtm.mended import resolve_kept
 from acrtm.output import Writer
 from acrtm.sweeping import sweep as look_at_everything
 from acrtm.terminal import clean, console
@@ -70,13 +71,15 @@ def _look(out: Writer, settings: Settings, keep: bool, look: Look) -> int:
     # The SDK's warnings say the same as the errors, in more words and with more detail than is to be shown.
     logging.getLogger().addHandler(logging.NullHandler())
     log = KeptFindings(EmbeddedStore.open() if keep else None)
-    looked = asyncio.run(_looked(settings, log, look))
+    looked, resolved = asyncio.run(_looked(settings, log, look))
     end_waiting()
     out.looked(looked)
     code = looked.exit_code
     if log.problem:
         console(stderr=True).print(f"The findings could not be kept: {clean(log.problem)}", soft_wrap=True)
         return int(code or ExitCode.FAILED)
+    if resolved and out.name == "table":
+        console(stderr=True).print(_resolved_words(resolved), style="dim", soft_wrap=True)
     if log.place and looked.findings and out.name == "table":
         console(stderr=True).print(
             f"Kept in {clean(log.place)}. To see all of it: acrtm view", style="dim", soft_wrap=True
@@ -84,9 +87,16 @@ def _look(out: Writer, settings: Settings, keep: bool, look: Look) -> int:
     return int(code)
 
 
-async def _looked(settings: Settings, log: KeptFindings, look: Look) -> Looked:
+async def _looked(settings: Settings, log: KeptFindings, look: Look) -> tuple[Looked, int]:
+    """What was found, and how much of what was kept as open is over."""
     async with looks.watching(settings, log) as monitor:
-        return await look(monitor, log)
+        looked = await look(monitor, log)
+        return looked, await resolve_kept(monitor, log, looked.learnt)
+
+
+def _resolved_words(count: int) -> str:
+    said = "1 finding is over, and is" if count == 1 else f"{count} findings are over, and are"
+    return f"Of what was kept as Open, {said} kept as Resolved now."
 
 
 def _resource(parse: Callable[[str], ResourceId], text: str, what: str, kind: str) -> ResourceId:

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
 
 from shared.findings.finding import Finding, Row
+from shared.times import iso
 
 if TYPE_CHECKING:
     from embedded import EmbeddedStore
+
+_OPEN: Final = """
+AcrTransferFindings_CL
+| summarize arg_max(TimeGenerated, *) by FindingKey
+| where State in ("Open", "Muted")
+"""
 
 
 class KeptFindings:
@@ -43,3 +51,19 @@ class KeptFindings:
             await asyncio.to_thread(self._store.append, rows)
         except EmbeddedError as error:
             self.problem = str(error)
+
+    async def open_rows(self) -> list[Row]:
+        """The newest row of each condition that the store calls open, as it was written."""
+        from embedded import EmbeddedError
+
+        if self._store is None or self.problem:
+            return []
+        try:
+            answer = await asyncio.to_thread(self._store.query, _OPEN)
+        except EmbeddedError as error:
+            self.problem = str(error)
+            return []
+        return [
+            {name: iso(value) if isinstance(value, datetime) else value for name, value in row.items()}
+            for row in answer.dicts()
+        ]

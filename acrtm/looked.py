@@ -11,6 +11,7 @@ from shared.diagnosis.diagnose import Diagnosis, ask_rules
 from shared.evidence.pieces import NOT_ASKED
 from shared.findings.finding import Finding, State
 from shared.rules.model import Outcome, Severity
+from shared.sweep_facts import SweepFacts
 
 CANNOT_CHECK: Final = "ACRT901"
 SOURCE_TRIGGER_READY: Final = "ACRT510"
@@ -64,10 +65,14 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """Everything that one command found out. ``sweep`` are the facts of a sweep, else empty."""
+    """Everything that one command found out. ``sweep`` are the facts of a sweep, else empty.
+
+    ``learnt`` is what says of conditions that were found before whether they are over.
+    """
 
     cards: tuple[Card, ...] = ()
     sweep: Mapping[str, object] = field(default_factory=dict)
+    learnt: SweepFacts = field(default_factory=SweepFacts)
 
     @property
     def findings(self) -> tuple[Finding, ...]:

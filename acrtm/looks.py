@@ -7,7 +7,7 @@ embedded store, marks and conditions stay in memory, and there is nobody to be a
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -34,6 +34,7 @@ from shared.rules.catalogue import CATALOGUE
 from shared.runtime import open_azure
 from shared.settings import Settings
 from shared.sinks.state_store import MemoryStateStore
+from shared.sweep_facts import SweepFacts
 
 OCCASION: Final = Occasion(TriggeredBy.CLI)
 _READ_RUN: Final = "Microsoft.ContainerRegistry/registries/pipelineRuns/read"
@@ -74,7 +75,7 @@ async def diagnose_run(monitor: Monitor, run_id: ResourceId) -> Looked:
         return await _refused(monitor, error, run_id, f"Run '{run_id.name}'", _READ_RUN, Look.FAILED_RUN)
     run = diagnosis.evidence.run
     (findings,) = await _record(monitor, [diagnosis], run.began if run else None)
-    return Looked((_card(diagnosis, findings),))
+    return Looked((_card(diagnosis, findings),), learnt=_learnt([diagnosis], findings))
 
 
 async def check_pipeline(monitor: Monitor, pipeline_id: ResourceId) -> Looked:
@@ -88,7 +89,7 @@ async def check_pipeline(monitor: Monitor, pipeline_id: ResourceId) -> Looked:
         right = _READ_PIPELINE.format(kind=kind)
         return await _refused(monitor, error, pipeline_id, f"Pipeline '{pipeline_id.name}'", right, Look.PIPELINE)
     (findings,) = await _record(monitor, [diagnosis])
-    return Looked((_card(diagnosis, findings),))
+    return Looked((_card(diagnosis, findings),), learnt=_learnt([diagnosis], findings))
 
 
 async def check_blob(monitor: Monitor, address: BlobAddress, *, registries_known: bool) -> Looked:
@@ -100,7 +101,8 @@ async def check_blob(monitor: Monitor, address: BlobAddress, *, registries_known
     if not diagnoses:
         raise _no_such_blob(address, "")
     recorded = await _record(monitor, diagnoses)
-    return Looked(tuple(_card(*pair) for pair in zip(diagnoses, recorded, strict=True)))
+    cards = tuple(_card(*pair) for pair in zip(diagnoses, recorded, strict=True))
+    return Looked(cards, learnt=_learnt(diagnoses, itertools.chain(*recorded)))
 
 
 async def _named_blob(monitor: Monitor, address: BlobAddress) -> Blob | Unavailable:
@@ -167,6 +169,18 @@ async def _record(
     # As they were written: what is muted is no longer open.
     written = iter(recorded.findings)
     return [tuple(itertools.islice(written, len(pairs))) for pairs in built]
+
+
+def _learnt(diagnoses: Sequence[Diagnosis], findings: Iterable[Finding]) -> SweepFacts:
+    learnt = SweepFacts()
+    learnt.add_findings(findings)
+    for diagnosis in diagnoses:
+        run = diagnosis.evidence.run
+        if run is None:
+            learnt.add_look(diagnosis)
+        else:
+            learnt.add_run(run)
+    return learnt
 
 
 async def _refused(

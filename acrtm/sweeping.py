@@ -21,10 +21,11 @@ async def sweep(monitor: Monitor, log: KeptFindings) -> Looked:
     """Sweeps everything within the look-back: this machine has no marks of what was diagnosed before."""
     await require_token(monitor)
     with shown_progress("registries") as progress:
-        report = await Sweep(monitor, progress).run(TriggeredBy.CLI)
+        whole = Sweep(monitor, progress)
+        report = await whole.run(TriggeredBy.CLI)
     cloud = monitor.settings.cloud
     closer = {finding.finding_key: _closer_look(finding, cloud) for finding in reversed(log.findings)}
-    return Looked((_card(report, log.findings, closer),), report.facts())
+    return Looked((_card(report, log.findings, closer),), report.facts(), whole.facts)
 
 
 def _card(report: SweepReport, findings: Sequence[Finding], closer: Mapping[str, str]) -> Card:

@@ -128,6 +128,11 @@ class Sweep:
         self._pipelines: list[Pipeline] = []
         self._budget = ReadBudget(monitor.azure.arm)
 
+    @property
+    def facts(self) -> SweepFacts:
+        """What it has learnt on its way."""
+        return self._facts
+
     async def run(self, triggered_by: TriggeredBy = TriggeredBy.SWEEP) -> SweepReport:
         """Sweeps everything and writes the heartbeat. Raises if that can't be stored, and what nobody foresaw.
 
