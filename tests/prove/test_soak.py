@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from localcloud import Azurite
-from prove.soak import Soaked, report, soak
+from prove.soak import Soaked, judged, report, soak
 from prove.soak_delivery import Delivered
 from prove.soak_judging import MOST_GROWTH, growth, left_open, losses, memory_table, sparkline, untold, wrongs
 from prove.soak_world import Expected
@@ -90,9 +92,32 @@ def test_a_long_soak_fails_by_its_memory_and_by_too_many_late_answers(capsys: py
     flat = [(done, 60.0 + (done > 0)) for done in range(0, 10_001, 1_000)]
     growing = [(done, 60.0 + done / 1_000) for done in range(0, 10_001, 1_000)]
     assert report(Soaked(done, flat, 61.0, [], 0.1, 500), at_length=True) == []
-    assert len(report(Soaked(done, growing, 70.0, [], 0.1, 501), at_length=True)) == 2
+    assert len(report(Soaked(done, growing, 70.0, [], 0.1, 501), at_length=True)) == 1
     assert report(Soaked(done, growing, 70.0, ["one is lost"], 0.1, 0), at_length=False) == ["one is lost"]
     assert "  10000 events per second\n  delivered twice 0" in capsys.readouterr().out
+
+
+def test_memory_that_goes_on_growing_fails_and_what_settles_does_not() -> None:
+    done = Delivered(seconds=1.0, taken=10_000)
+    flat = Soaked(done, [(done, 60.0 + (done > 0)) for done in range(0, 10_001, 1_000)], 61.0, [], 0.1, 0)
+    growing = replace(flat, samples=[(done, 60.0 + done / 1_000) for done in range(0, 10_001, 1_000)])
+    asked: list[int] = []
+
+    def soaks(*results: Soaked) -> Callable[[int], Soaked]:
+        left = iter(results)
+
+        def run(events: int) -> Soaked:
+            asked.append(events)
+            return next(left)
+
+        return run
+
+    assert judged(soaks(flat), 10_000) == []
+    assert judged(soaks(growing, flat), 10_000) == []
+    assert judged(soaks(growing, growing), 10_000) == ["memory grew by 0.86 MB per 1,000 events"]
+    assert judged(soaks(replace(growing, wrongs=["one is lost"]), flat), 10_000) == ["one is lost"]
+    assert judged(soaks(growing), 500) == []
+    assert asked == [10_000, 10_000, 30_000, 10_000, 30_000, 10_000, 30_000, 500]
 
 
 def test_a_cause_that_nobody_was_told_of_or_that_was_told_twice_is_seen() -> None:
