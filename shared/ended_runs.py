@@ -18,7 +18,7 @@ from shared.findings.finding import Finding, Row
 from shared.recorder import Recorded, Recorder
 from shared.records.transfer import PipelineRun, RunOutcome
 from shared.rules.catalogue import CATALOGUE
-from shared.rules.model import warned
+from shared.rules.model import Outcome, warned
 from shared.rules.run import RESUBMITTED_AFTER
 from shared.sinks.run_marks import Claim, OpenEnd, RunMark, RunMarks
 
@@ -74,22 +74,24 @@ class EndedRuns:
         return replace(recorded, closed=_closed(earlier, diagnosis, occasion))
 
     async def _succeeded_run(self, run: PipelineRun, occasion: Occasion, written_at: datetime | None) -> Recorded:
-        # Read first: what a success told of, a partial one for example, may have been resolved since, and a
-        # redelivery would open it again.
-        earlier = await self._marks.read(run)
-        if earlier is not None and earlier.is_done:
-            return await self._known_already(run, earlier, occasion, written_at)
         diagnosis = diagnose_run(await self._gatherer.run(run))
         now = diagnosis.evidence.now
         open_end = _open_end(diagnosis, occasion, run, now)
+        earlier = None
+        if open_end is not None or _opens_something(diagnosis):
+            # What a success told of, a partial one for example, may have been resolved since, and a redelivery would
+            # open it again. Where there is no more than the success itself, its row may come twice: it has one id.
+            earlier = await self._marks.read(run)
+            if earlier is not None and earlier.is_done:
+                return await self._known_already(run, earlier, occasion, written_at)
         if earlier is not None and open_end is not None and _says_nothing_new(open_end, None, earlier):
             recorded = Recorded(standing=open_end.gaps)
         else:
             recorded = await self._recorder.record([diagnosis], occasion, run.began)
-        known = await self._marks.settle(run, now, open_end) or earlier
-        if known is not None and (known.is_done or known.is_left_open):
+        earlier = await self._marks.settle(run, now, open_end)
+        if earlier is not None and (earlier.is_done or earlier.is_left_open):
             # It was diagnosed before, so a late write is one that did nothing, whatever this look has added.
-            late = await self._known_already(run, known, occasion, written_at)
+            late = await self._known_already(run, earlier, occasion, written_at)
             recorded = replace(recorded, findings=recorded.findings + late.findings)
         return replace(recorded, closed=_closed(earlier, diagnosis, occasion))
 
@@ -142,6 +144,10 @@ def _open_end(diagnosis: Diagnosis, occasion: Occasion, run: PipelineRun, first_
         rules=frozenset(rule.id for rules in diagnosis.open_rules.values() for rule in rules),
         look_again_at=None if passing else now + LOOK_AGAIN_AFTER,
     )
+
+
+def _opens_something(diagnosis: Diagnosis) -> bool:
+    return any(result.verdict.outcome in {Outcome.FAIL, Outcome.WARN} for result in diagnosis.results)
 
 
 def ended_at(run: PipelineRun, otherwise: datetime) -> datetime:

@@ -12,9 +12,10 @@
            └────────────────────────────────────────────────┘◀──┘ claim
 
 A run that succeeded has no root cause that could be taken back, so it is marked ``done`` with one write and without
-a claim (:meth:`RunMarks.settle`). What it tells of (a partial run, a layer that the export leaves out) may have been
-resolved when its event comes again, so the mark is read before anything is written: what is done is not told again.
-After a crash before the mark, its rows and alerts come again under the same ids.
+a claim (:meth:`RunMarks.settle`). What it may tell of beside itself (a partial run, a layer that the export leaves out)
+may have been resolved when its event comes again, so then the mark is read before anything is written: what is done is
+not told again. After a crash before the mark, its rows and alerts come again under the same ids; so does the one row
+of a plain success whose event comes again.
 
 ``resolved`` is ``done``, and a later run of the pipeline has succeeded: the sweep has written that too. ``followed`` is
 the same of an ``open`` one: it is over, and what was left out of it is looked at as before.
@@ -245,7 +246,7 @@ class RunMarks:
         return mark if mark is not None and mark.is_about(run) else None
 
     async def settle(self, run: PipelineRun, now: datetime, open_end: OpenEnd | None = None) -> RunMark | None:
-        """Marks a run as done, or open, that needed no claim; gives the mark if it was done already."""
+        """Marks a run as done, or open, that needed no claim; gives the mark that it had, which stays if it is done."""
         key = run_key(run.id, run.registry_id)
         record = _record(run, _state_after(open_end), run.began or now, now)
         record |= open_end.to_record() if open_end is not None else {}
@@ -255,10 +256,9 @@ class RunMarks:
         if stored is None:
             return None
         mark = RunMark.of(stored)
-        if mark.is_about(run) and mark.is_done:
-            return mark
-        await self._store.replace(key, record, stored.etag, label(record))
-        return None
+        if not (mark.is_about(run) and mark.is_done):
+            await self._store.replace(key, record, stored.etag, label(record))
+        return mark if mark.is_about(run) else None
 
     async def finish(
         self,
