@@ -217,6 +217,19 @@ def test_expiring_credentials(store: EmbeddedStore) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("query", ["expiring-credentials", "workbook/tile-next-expiry"])
+def test_what_else_is_wrong_with_a_credential_is_no_end(query: str) -> None:
+    far = {"KeyVaultName": "vault", "SecretName": "token", "ExpiresOn": ago(days=-90)}
+    denied = row({"RuleId": "ACRT201", "RuleName": "vault-access-denied", "Area": "KeyVault"}, EXPORT, far,
+                 key="denied", id="denied", hours=1)  # fmt: skip
+    expired = row(EXPIRED, EXPORT, {**far, "ExpiresOn": ago(days=2)}, key="expired", id="expired", hours=1)
+    kql = (MODULES.parent / "queries" / f"{query}.kql").read_text("utf-8")
+    said = blob_store(denied).query(kql, NOW).dicts()
+    assert said == [] or (said[0]["Value"], said[0]["Status"]) == (None, "unknown")
+    [found] = blob_store(denied, expired).query(kql, NOW).dicts()
+    assert found.get("DaysLeft", found.get("Value")) == -2.0
+
+
 def test_runs_name_their_cause(store: EmbeddedStore) -> None:
     rows = answer(store, "runs")
     assert columns(rows, "RunName", "Status", "Minutes", "Cause") == [
