@@ -12,9 +12,9 @@ from shared.diagnosis.diagnose import Diagnosis
 from shared.evidence.pieces import Unavailable
 from shared.findings.builder import subject_of
 from shared.findings.finding import Finding, State, finding_key
-from shared.records.key_vault import SecretAttributes
 from shared.records.transfer import Direction, PipelineRun, RunOutcome
 from shared.rules.model import Outcome
+from shared.rules.vault_secret import expiry_date
 from shared.times import is_since_write
 
 
@@ -93,8 +93,7 @@ class SweepFacts:
                 self.healthy.add(finding_key(rule.id, subject_of(rule, evidence)))
         if evidence.known_pipeline is not None:
             self.looked_pipelines.add(evidence.known_pipeline.id)
-            secret = evidence.secret
-            end = secret.expires_on if isinstance(secret, SecretAttributes) else None
+            end = expiry_date(evidence)
             if end is not None and end - evidence.limits.expiry_warning > evidence.now:
                 self.renewed_secrets.add(evidence.known_pipeline.id)
 

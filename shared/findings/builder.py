@@ -12,12 +12,12 @@ from shared.diagnosis.diagnose import RUN_ROWS, Diagnosis, Result, Role
 from shared.evidence.model import Evidence
 from shared.evidence.pieces import Unavailable
 from shared.findings.finding import Finding, State, finding_id, finding_key
-from shared.records.key_vault import SecretAttributes
 from shared.records.storage import Blob
 from shared.redaction import redact
 from shared.resource_ids import parse_resource_id
 from shared.rules.catalogue import CANNOT_CHECK, CATALOGUE
 from shared.rules.model import MENDED, Confidence, Description, Outcome, Rule, Severity, Subject
+from shared.rules.vault_secret import expiry_date
 from shared.sas_token import SasToken
 from shared.times import iso
 
@@ -185,7 +185,7 @@ class FindingBuilder:
             return None
         if isinstance(evidence.sas, SasToken):
             return evidence.sas.expires_on
-        return evidence.secret.expires_on if isinstance(evidence.secret, SecretAttributes) else None
+        return expiry_date(evidence)
 
     def _looked_at(self) -> dict[str, object]:
         diagnosis = self._diagnosis

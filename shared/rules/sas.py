@@ -28,6 +28,7 @@ from shared.rules.model import (
     uses_sas,
     warned,
 )
+from shared.rules.vault_secret import expiry_date, names_other_version
 from shared.rules.words import moment
 from shared.sas_token import SasToken
 
@@ -97,13 +98,9 @@ def sas_expired(evidence: Evidence) -> Verdict:
         if token.expires_on <= evidence.now:
             return failed(expires_on=token.expires_on, expiredOn=token.expires_on)
         return passed(expiresOn=token.expires_on)
-    secret = evidence.secret
-    if isinstance(secret, SecretAttributes) and isinstance(token, Unavailable):
-        if secret.expires_on is not None and secret.expires_on <= evidence.now:
-            return failed(
-                confidence=Confidence.LIKELY, expires_on=secret.expires_on, expiredOn=secret.expires_on, fromSecret=True
-            )
-        return unknown(token)
+    end = expiry_date(evidence) if isinstance(token, Unavailable) else None
+    if end is not None and end <= evidence.now:
+        return failed(confidence=Confidence.LIKELY, expires_on=end, expiredOn=end, fromSecret=True)
     return without_token(token)
 
 
@@ -208,12 +205,9 @@ def sas_expires_soon(evidence: Evidence) -> Verdict:
         if warn_from <= evidence.now < token.expires_on:
             return warned(expires_on=token.expires_on, expiresOn=token.expires_on)
         return passed(expiresOn=token.expires_on)
-    secret = evidence.secret
-    if isinstance(secret, SecretAttributes) and isinstance(token, Unavailable):
-        end = secret.expires_on
-        if end is not None and end - evidence.limits.expiry_warning <= evidence.now < end:
-            return warned(confidence=Confidence.LIKELY, expires_on=end, expiresOn=end, fromSecret=True)
-        return unknown(token)
+    end = expiry_date(evidence) if isinstance(token, Unavailable) else None
+    if end is not None and end - evidence.limits.expiry_warning <= evidence.now < end:
+        return warned(confidence=Confidence.LIKELY, expires_on=end, expiresOn=end, fromSecret=True)
     return without_token(token)
 
 
@@ -242,7 +236,7 @@ def keys_are_newer(evidence: Evidence) -> bool | None:
     if not isinstance(account, StorageAccount) or not isinstance(secret, SecretAttributes):
         return None
     stored = secret.updated or secret.created
-    if stored is None or len(account.key_created) < 2:
+    if stored is None or len(account.key_created) < 2 or names_other_version(evidence):
         return None
     return all(made > stored for made in account.key_created)
 

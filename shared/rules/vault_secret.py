@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Final
 
 from shared.addresses import AddressProblem, BadAddress, SecretAddress
@@ -45,6 +46,12 @@ def names_other_version(evidence: Evidence) -> bool:
     if not isinstance(address, SecretAddress) or not address.version or not isinstance(secret, SecretAttributes):
         return False
     return address.version.lower() != secret.version.lower()
+
+
+def expiry_date(evidence: Evidence) -> datetime | None:
+    """The date that the vault gives for the version that the pipeline reads, as far as that is known."""
+    secret = evidence.secret
+    return secret.expires_on if isinstance(secret, SecretAttributes) and not names_other_version(evidence) else None
 
 
 def _secret_of(evidence: Evidence) -> SecretAttributes | Verdict:
