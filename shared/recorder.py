@@ -100,7 +100,7 @@ class Recorder:
         stored = await self._conditions.opened_by(key, finding)
         if stored is None:
             # The last word about a condition that stays open has to be that it is.
-            still = await self._conditions.open_row(key)
+            still = await self._conditions.open_row(key, but=finding)
             again = [] if still is None else [{**still, "TimeGenerated": iso(moment + timedelta(milliseconds=1))}]
             await self.write_rows([row, *(as_muted(each, mute) if mute else each for each in again)])
             return []

@@ -258,6 +258,8 @@ def _of_write(finding: Finding, write: Write) -> dict[str, Any]:
         "pipeline_id": write.pipeline_id if is_run else resource_id,
         "pipeline_name": write.pipeline_id.rpartition("/")[2] if is_run else write.resource.name,
         "registry_name": write.resource.names[0],
+        # There is no run whose start would tell which successes are later.
+        "evidence": {**finding.evidence, "writtenAt": write.time},
         "finding_id": finding_id(finding.rule_id, resource_id, write.moment),
         "finding_key": finding_key(finding.rule_id, resource_id),
     }

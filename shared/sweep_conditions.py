@@ -35,7 +35,7 @@ from shared.sinks.state_store import Stored
 from shared.sweep_facts import SweepFacts
 from shared.sweep_reach import CANNOT_CHECK, is_about_artifacts
 from shared.sweep_runs import STUCK
-from shared.sweep_targets import Targets, is_kept_from_blob
+from shared.sweep_targets import BLOB_MISSING, Targets, is_kept_from_blob
 from shared.sweep_touched import Touched
 from shared.times import is_since_write, iso, parse_time
 
@@ -293,12 +293,16 @@ def resolved_because(record: Mapping[str, Any], key: str, facts: SweepFacts, beg
     if not fails_runs(rule):
         # Only a look ends it, as runs succeed all the same.
         return ""
+    run = str(row.get("RunId") or "")
+    if rule.id == STUCK and run in facts.open_runs:
+        # It hangs, whatever others do.
+        return ""
     since = last_failed(record) or opened
     # Of a write that left no run only a later run of its name may tell the pipeline.
-    success = facts.last_success.get(pipeline or facts.failed_runs.get(str(row.get("RunId") or ""), ""))
+    success = facts.last_success.get(pipeline or facts.failed_runs.get(run, ""))
     if success is not None and since is not None and success > since:
         return "a later run of the pipeline succeeded"
-    again = facts.succeeded_runs.get(str(row.get("RunId") or ""))
+    again = facts.succeeded_runs.get(run)
     if again is not None and since is not None and again > since:
         return "the run was written again and succeeded"
     if again is not None and rule.id == STUCK:
@@ -350,7 +354,8 @@ def _is_about_a_list(row: Row) -> bool:
 
 def _blob_is_settled(row: Row, facts: SweepFacts) -> str:
     place = f"{row.get('StorageAccount')}/{row.get('ContainerName')}/{row.get('BlobName')}"
-    if place in facts.gone_blobs:
+    # Where the blob is what was missed, its being gone is no end of that.
+    if place in facts.gone_blobs and row.get("RuleId") != BLOB_MISSING:
         return "the blob is gone"
     written = parse_time(row.get("BlobLastModified"))
     runs = facts.blob_runs.get((str(row.get("PipelineId") or ""), str(row.get("BlobName") or "")), [])

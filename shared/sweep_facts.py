@@ -36,11 +36,12 @@ class SweepFacts:
     not there. ``monitored_registries`` is ``None`` while they are not known, ``unlisted_pipelines`` those whose
     pipelines are not, ``listed_pipelines`` the ids that were listed, and ``accounts`` the storage accounts that those
     pipelines use. ``unlisted_marks`` are old marks of runs that no list names any more, ``failed_runs`` the
-    pipelines of runs that failed.
+    pipelines of runs that failed, and ``open_runs`` those that are not over.
     """
 
     last_success: dict[str, datetime] = field(default_factory=dict)
     failed_runs: dict[str, str] = field(default_factory=dict)
+    open_runs: set[str] = field(default_factory=set)
     succeeded_runs: dict[str, datetime] = field(default_factory=dict)
     blob_runs: dict[tuple[str, str], list[BlobRun]] = field(default_factory=dict)
     healthy: set[str] = field(default_factory=set)
@@ -71,6 +72,8 @@ class SweepFacts:
         if succeeded and began is not None:
             self.succeeded_runs[run.id] = began
             self.last_success[pipeline] = max(began, self.last_success.get(pipeline, began))
+        if run.outcome is RunOutcome.NOT_OVER:
+            self.open_runs.add(run.id)
         if run.outcome is RunOutcome.FAILED:
             self.failed_runs[run.id] = pipeline
         if run.direction is Direction.IMPORT:

@@ -44,7 +44,7 @@ _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 # That the pipeline is gone is what it says.
 _PIPELINE_MISSING: Final = "ACRT113"
 # That the blob is not there is what it says.
-_BLOB_MISSING: Final = "ACRT402"
+BLOB_MISSING: Final = "ACRT402"
 # ARM's words for a resource that is not there. An identity that has lost its rights in a whole subscription is told
 # that the subscription is not there, which says nothing about the registry.
 _NOT_THERE: Final = frozenset({"resourcenotfound", "resourcegroupnotfound"})
@@ -182,7 +182,7 @@ class Targets:
         return why
 
     async def _look(self, address: BlobAddress, rule: Rule | None, row: Row, key: str) -> str:
-        says_it_is_missing = rule is not None and rule.id == _BLOB_MISSING
+        says_it_is_missing = rule is not None and rule.id == BLOB_MISSING
         try:
             blob = await self._monitor.gatherer.blob(address)
         except Gone:

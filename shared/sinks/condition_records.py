@@ -80,8 +80,11 @@ def condition_key(finding_key: str) -> str:
 
 
 def last_failed(record: Mapping[str, Any]) -> datetime | None:
-    """When the last run began that is known to have failed on the condition."""
-    moments = (parse_time(row_of(record).get("RunStartTime")), parse_time(record.get("lastFailed")))
+    """When the last run began that is known to have failed on the condition, or its write that left no run."""
+    row = row_of(record)
+    evidence = row.get("Evidence")
+    written = evidence.get("writtenAt") if isinstance(evidence, Mapping) else None
+    moments = (parse_time(value) for value in (row.get("RunStartTime"), record.get("lastFailed"), written))
     return max((moment for moment in moments if moment is not None), default=None)
 
 

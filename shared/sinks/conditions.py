@@ -264,10 +264,13 @@ class Conditions:
             return None
         return stored if not stored.record.get("lastRow") else None
 
-    async def open_row(self, finding_key: str) -> Row | None:
-        """The latest row of a condition that is open."""
+    async def open_row(self, finding_key: str, *, but: str = "") -> Row | None:
+        """The latest row of a condition that is open, other than that of the finding ``but``, which is taken back."""
         stored = await self._store.read(condition_key(finding_key))
-        return None if stored is None else row_of({"row": stored.record.get("lastRow") or row_of(stored.record)})
+        if stored is None:
+            return None
+        latest = row_of({"row": stored.record.get("lastRow")})
+        return latest if latest and latest.get("FindingId") != but else row_of(stored.record)
 
     async def told_now(self, pending: Stored) -> Stored | None:
         """The record once its alert is published that was still to be; ``None`` if the topic is down."""

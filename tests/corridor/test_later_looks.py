@@ -123,6 +123,25 @@ async def test_a_cause_that_is_taken_back_leaves_the_condition_to_another_run(co
     assert (newest["RunName"], newest["State"]) == ("first", "Open"), "the condition stays open, and is said last"
 
 
+async def test_a_cause_that_is_taken_back_is_not_what_is_said_again(corridor: Corridor) -> None:
+    world = corridor.cloud.world
+    world.behaviour.message_style = MessageStyle.BARE
+    world.close_firewall(corridor.scenario.export_account)
+    world.allow_monitor(corridor.scenario.export_account)
+    await corridor.run_event(await corridor.export("first"))
+    raw = await corridor.export("second")
+    # Something is left open, so that there is a later look, and the condition's latest row is the second run's.
+    corridor.break_down("arm", Status(500), "/microsoft.keyvault/")
+    await corridor.run_event(raw)
+    corridor.heal()
+    world.open_firewall(corridor.scenario.export_account)
+    await corridor.sweep(await corridor.another())
+    of_second = sorted((row for row in corridor.root_causes() if row["RunName"] == "second"), key=moment_of)
+    assert {row["RuleId"]: row["State"] for row in of_second} == {"ACRT405": "Resolved", "ACRT199": "Open"}
+    newest = max((row for row in corridor.root_causes() if row["RuleId"] == "ACRT405"), key=moment_of)
+    assert (newest["RunName"], newest["State"]) == ("first", "Open")
+
+
 async def test_a_condition_that_is_gone_before_anybody_was_told_is_told_with_its_end(corridor: Corridor) -> None:
     raw = await corridor.failed_export()
     corridor.break_down("topic", Status(503))

@@ -19,7 +19,7 @@ from shared.sinks.lost_writes import PREFIX
 from shared.sweep_lost_writes import sweep_lost_writes
 from shared.times import iso
 from tests.corridor.conftest import Corridor, Raw, Row
-from tests.corridor.time_travel import started_earlier
+from tests.corridor.time_travel import forget_rhythms, started_earlier
 
 CONTRIBUTOR = "Container Registry Transfer Pipeline Contributor"
 
@@ -422,3 +422,24 @@ async def test_each_write_has_its_turn_at_the_log(corridor: Corridor, monkeypatc
     assert set().union(*seen[:3]) == set(forms)
     assert set().union(*seen[2:]) == set(forms)
     assert {key for keys in seen for key in keys} == set(forms)
+
+
+@pytest.mark.parametrize("event_is_late", [False, True])
+async def test_a_success_ends_a_rejection_that_is_looked_at_only_after_it(
+    corridor: Corridor, event_is_late: bool
+) -> None:
+    forbid(corridor)
+    corridor.cloud.world.behaviour.activity_log_delay = timedelta(minutes=5)
+    told_of = await rejected(corridor)
+    if not event_is_late:
+        await corridor.run_event(told_of)
+    await corridor.sweep()
+    allow(corridor)
+    await corridor.run_event(await corridor.export("rejected01"))
+    if event_is_late:
+        await corridor.run_event(told_of)
+    corridor.cloud.world.behaviour.activity_log_delay = timedelta(0)
+    for _ in range(2):
+        await forget_rhythms(corridor)
+        await corridor.sweep()
+    assert await corridor.state("conditions/") == {}

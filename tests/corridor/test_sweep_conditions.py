@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,8 +15,9 @@ from shared.findings.builder import Occasion, TriggeredBy
 from shared.sweep_conditions import ConditionSweep
 from shared.sweep_facts import SweepFacts
 from shared.sweep_pipelines import EVERY, PipelineSweep
+from shared.times import iso
 from tests.corridor.conftest import Corridor
-from tests.corridor.time_travel import conditions_opened, expected_since, forget_rhythms, rows_of, told
+from tests.corridor.time_travel import conditions_opened, expected_since, forget_rhythms, rows_of, started_earlier, told
 
 
 def renew(corridor: Corridor, lasts: timedelta) -> None:
@@ -249,3 +251,42 @@ async def test_a_condition_is_kept_until_its_row_can_be_stored(corridor: Corrido
     await conditions_opened(corridor, timedelta(minutes=2))
     await corridor.sweep()
     assert told(corridor) == [("Opened", "ACRT201")]
+
+
+async def test_what_is_missing_is_not_over_because_it_is_gone(corridor: Corridor) -> None:
+    scenario, cloud = corridor.scenario, corridor.cloud
+    scenario.import_pipeline.trigger_enabled = False
+    category = {"category": "acr-transfer-blob"}
+    await cloud.put_blob(scenario.import_account.name, CONTAINER, "images.tar", metadata=category)
+    await corridor.blob_event(corridor.file("blob-put-blob"))
+    await corridor.sweep()
+    await cloud.delete_blob(scenario.import_account.name, CONTAINER, "images.tar")
+    await cloud.put_run(scenario.target, "byhand", scenario.import_pipeline, blob="images.tar")
+    await corridor.run_event(corridor.told("byhand"))
+    await forget_rhythms(corridor)
+    await corridor.sweep()
+    assert told(corridor) == [("Opened", "ACRT402")]
+
+
+async def test_a_run_that_hangs_does_so_whatever_others_do(corridor: Corridor) -> None:
+    scenario, cloud = corridor.scenario, corridor.cloud
+    cloud.hold_transfers()
+    await cloud.put_run(
+        scenario.source, "hanging", scenario.export_pipeline, artifacts=["hello-world"], blob="a.tar", wait=False
+    )
+    started_earlier(corridor, "hanging", timedelta(hours=3))
+    # Another one, which began later, has succeeded.
+    hanging = scenario.source.runs["hanging"]
+    other = copy.deepcopy(hanging)
+    other.name, other.id, other.provisioning_state = "working", hanging.id.replace("hanging", "working"), "Succeeded"
+    times = {"startTime": iso(now() - timedelta(hours=2)), "finishTime": iso(now() - timedelta(hours=1))}
+    other.response |= {"status": "Succeeded", **times}
+    scenario.source.runs["working"] = other
+    for _ in range(3):
+        await corridor.sweep()
+        await forget_rhythms(corridor)
+    assert told(corridor) == [("Opened", "ACRT104")]
+    cloud.release_transfers()
+    await cloud.wait_for_run(scenario.source, "hanging")
+    await corridor.sweep()
+    assert told(corridor) == [("Opened", "ACRT104"), ("Resolved", "ACRT104")]
