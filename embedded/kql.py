@@ -25,6 +25,15 @@ _IDENTIFIER = re.compile(r'"((?:[^"]|"")+)"')
 _DEFINITION = re.compile(r'(?P<before>"[^"]*")? AS "(?P<name>(?:[^"]|"")+)"')
 _COMMAND = re.compile(r"(?:\s|//[^\n]*\n)*\.")
 
+# DuckDB says of a column that is not there what it took the name for instead: each clause has words of its own.
+_NO_COLUMN = (
+    re.compile(r'Binder Error: Referenced column "([^"]+)" not found'),
+    re.compile(r'Binder Error: Column "([^"]+)" referenced that exists in the SELECT clause'),
+    re.compile(r'Binder Error: Alias with name ""([^"]+)"" exists, but aliases cannot be used'),
+    re.compile(r'Binder Error: Column "([^"]+)" in EXCLUDE list not found'),
+    re.compile(r'Binder Error: (?:Table|Values list) "[^"]*" does not have a column named "([^"]+)"'),
+)
+
 # A moment that no query means: it stands in a translation for the one that the query is asked as of.
 _SOME_TIME = datetime(1677, 9, 21, 0, 12, 44, 123457)  # noqa: DTZ001 - in UTC, as DuckDB's TIMESTAMP
 
@@ -158,7 +167,7 @@ def _from_translation(error: Exception, text: _Text) -> QueryError:
 
 def _from_execution(error: Exception, schema: Mapping[str, Sequence[str]], text: _Text) -> QueryError:
     message = str(error)
-    column = re.search(r'Referenced column "([^"]+)" not found', message)
+    column = next(filter(None, (pattern.match(message) for pattern in _NO_COLUMN)), None)
     if column is not None:
         return QueryError(f"there is no column {column[1]!r} here", line=text.line_of(column[1]))
     table = re.search(r"Table with name (\S+) does not exist", message)

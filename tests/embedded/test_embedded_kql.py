@@ -27,6 +27,14 @@ def store() -> EmbeddedStore:
         pytest.param(f"{T}\n| wherex RuleId", 2, "syntax error", id="syntax"),
         pytest.param(f"{T}\n| where RuleId == '", 2, "syntax error", id="open-string"),
         pytest.param(f"{T}\n| where Nope == 1", 2, "no column 'Nope'", id="column"),
+        pytest.param(f"{T}\n| project Nope", 2, "no column 'Nope'", id="column-project"),
+        pytest.param(f"{T}\n| project RuleId\n| project State", 3, "no column 'State'", id="column-gone"),
+        pytest.param(f"{T}\n| distinct Nope", 2, "no column 'Nope'", id="column-distinct"),
+        pytest.param(f"{T}\n| summarize count() by Nope", 2, "no column 'Nope'", id="column-by"),
+        pytest.param(f"{T}\n| summarize count() by bin(Nope, 1d)", 2, "no column 'Nope'", id="column-bin"),
+        pytest.param(f"{T}\n| summarize arg_max(Nope, *) by RuleId", 2, "no column 'Nope'", id="column-arg-max"),
+        pytest.param(f"{T}\n| project-away Nope", 2, "no column 'Nope'", id="column-away"),
+        pytest.param(f"{T}\n| lookup ({T}) on Nope", 2, "no column 'Nope'", id="column-lookup"),
         pytest.param(
             "// one\nAppRequests | take 1", 2, "no table 'AppRequests'.*workspace may have more", id="table"
         ),
