@@ -101,7 +101,7 @@ def _blob_too_old(evidence: Evidence, facts: Mapping[str, object]) -> Descriptio
     causes=False,
 )
 def blob_window_closing(evidence: Evidence) -> Verdict:
-    """The blob will not pass the age of 60 days soon.
+    """The blob is not about to pass the age of 60 days.
 
     What it checks: whether a blob that still waits will have been unchanged for 60 days within
     ``EXPIRY_WARNING_DAYS``.
@@ -122,7 +122,8 @@ def blob_window_closing(evidence: Evidence) -> Verdict:
         if blob.last_modified is None:
             return unknown(_NO_TIME)
         left = blob.last_modified + SOURCE_TRIGGER_WINDOW - evidence.now
-        # Past its end it is ACRT503's matter.
+        # Past its end it is ACRT503's matter. That this passes then ends the warning that was given before: a question
+        # that does not arise ends nothing beside a broken step, and what ACRT503 finds is one.
         if timedelta(0) <= left <= evidence.limits.expiry_warning:
             return warned(lastModified=blob.last_modified, windowEnds=blob.last_modified + SOURCE_TRIGGER_WINDOW)
         return passed()

@@ -8,12 +8,16 @@ from typing import Any, Final
 
 import pytest
 
+from shared.diagnosis.diagnose import diagnose_blob
 from shared.evidence.model import Evidence, Malformed, ProbeResult
 from shared.evidence.pieces import NOT_ASKED, Missing, Unavailable
+from shared.findings.finding import finding_key
 from shared.records.transfer import Direction, StorageAccessMode
 from shared.rules.catalogue import CATALOGUE
 from shared.rules.managed_identity import READ
 from shared.rules.model import Outcome
+from shared.sas_token import SasToken
+from shared.sweep_facts import SweepFacts
 from tests.rules.builders import (
     ALLOWED,
     BLOB_ADDRESS,
@@ -217,6 +221,16 @@ def test_the_days_that_are_left_are_named() -> None:
     said = described(CATALOGUE["ACRT504"], landed(blob=blob(last_modified=NOW - 59 * DAY)))
     assert "in 1 day (" in said.summary
     assert "61 days ago" in described(CATALOGUE["ACRT503"], landed(blob=blob(last_modified=NOW - 61 * DAY))).summary
+
+
+@pytest.mark.parametrize("sas", [token(), token(expires_on=NOW - DAY)], ids=["alone", "behind-a-dead-token"])
+def test_a_blob_that_is_past_the_window_is_no_more_about_to_pass_it(sas: SasToken) -> None:
+    facts = SweepFacts()
+    for diagnosis in diagnose_blob([landed(blob=blob(last_modified=NOW - 70 * DAY), sas=sas)]):
+        facts.add_look(diagnosis)
+    assert finding_key("ACRT504", str(BLOB_ADDRESS)) in facts.healthy, "the warning is over"
+    # What is printed of a check that passed has to be true of this blob, too.
+    assert CATALOGUE["ACRT504"].title == "The blob is not about to pass the age of 60 days"
 
 
 def test_a_missing_md5_is_computed_over_the_content() -> None:
