@@ -179,7 +179,7 @@ def _learnt(diagnoses: Sequence[Diagnosis], findings: Iterable[Finding]) -> Swee
         if run is None:
             learnt.add_look(diagnosis)
         else:
-            learnt.add_run(run)
+            learnt.add_run(run, diagnosis.evidence.cloud)
     return learnt
 
 

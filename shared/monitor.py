@@ -286,8 +286,13 @@ class Monitor:
             if isinstance(runs, Missing):
                 continue
             ids = {pipeline.id for pipeline in watchers}
-            named += [run for run in runs if run.pipeline_id.lower() in ids and _names(run, address, written)]
+            named += [run for run in runs if run.pipeline_id.lower() in ids and self._names(run, address, written)]
         return tuple(named)
+
+    def _names(self, run: PipelineRun, address: BlobAddress, written: datetime | None) -> bool:
+        """Whether a run is about this blob as it is now, not about an earlier one of the same name."""
+        named = run.named_blob(self.settings.cloud)
+        return named is not None and named.may_be(address) and is_since_write(run.began, written)
 
     def _unknown_account(self, address: BlobAddress, open_ends: Unavailable) -> tuple[Diagnosis, ...]:
         evidence = replace(
@@ -362,10 +367,3 @@ async def _in_time(what: str) -> AsyncIterator[None]:
 
 def _rules(*ids: str) -> tuple[Rule, ...]:
     return tuple(CATALOGUE[rule_id] for rule_id in ids)
-
-
-def _names(run: PipelineRun, address: BlobAddress, written: datetime | None) -> bool:
-    """Whether a run is about this blob as it is now, not about an earlier one of the same name."""
-    end = f"/{address.container}/{address.name}"
-    named = run.requested_blob == address.name or run.blob_uri.endswith(end)
-    return named and is_since_write(run.began, written)

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from shared.addresses import BlobAddress
 from shared.errors import MonitorError, NotStored
 from shared.findings.finding import Row, State
 from shared.monitor import Monitor
@@ -37,7 +38,7 @@ from shared.sweep_reach import CANNOT_CHECK, is_about_artifacts
 from shared.sweep_runs import STUCK
 from shared.sweep_targets import BLOB_MISSING, Targets, is_kept_from_blob
 from shared.sweep_touched import Touched
-from shared.times import is_since_write, iso, parse_time
+from shared.times import iso, parse_time
 
 # Records that are held at a time, and read at a time.
 _TOGETHER: Final = 32
@@ -353,11 +354,9 @@ def _is_about_a_list(row: Row) -> bool:
 
 
 def _blob_is_settled(row: Row, facts: SweepFacts) -> str:
-    place = f"{row.get('StorageAccount')}/{row.get('ContainerName')}/{row.get('BlobName')}"
+    address = BlobAddress(*(str(row.get(name) or "") for name in ("StorageAccount", "ContainerName", "BlobName")))
     # Where the blob is what was missed, its being gone is no end of that.
-    if place in facts.gone_blobs and row.get("RuleId") != BLOB_MISSING:
+    if str(address) in facts.gone_blobs and row.get("RuleId") != BLOB_MISSING:
         return "the blob is gone"
-    written = parse_time(row.get("BlobLastModified"))
-    runs = facts.blob_runs.get((str(row.get("PipelineId") or ""), str(row.get("BlobName") or "")), [])
-    done = any(run.succeeded and is_since_write(run.began, written) for run in runs)
-    return "a run that succeeded names the blob" if done else ""
+    run = facts.run_after([str(row.get("PipelineId") or "")], address, parse_time(row.get("BlobLastModified")))
+    return "a run that succeeded names the blob" if run is not None and run.succeeded else ""

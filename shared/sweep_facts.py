@@ -8,11 +8,12 @@ from datetime import datetime
 
 from shared.addresses import BlobAddress
 from shared.azure.state_listing import Entry
+from shared.clouds import Cloud
 from shared.diagnosis.diagnose import Diagnosis
 from shared.evidence.pieces import Unavailable
 from shared.findings.builder import subject_of
 from shared.findings.finding import Finding, State, finding_key
-from shared.records.transfer import Direction, PipelineRun, RunOutcome
+from shared.records.transfer import Direction, NamedBlob, PipelineRun, RunOutcome
 from shared.rules.model import Outcome
 from shared.rules.vault_secret import expiry_date
 from shared.times import is_since_write
@@ -23,6 +24,7 @@ class BlobRun:
     """A run of an import pipeline, as far as a waiting blob cares."""
 
     pipeline_id: str
+    blob: NamedBlob
     began: datetime | None
     succeeded: bool
 
@@ -64,8 +66,8 @@ class SweepFacts:
         """Whether every pipeline of every monitored registry was listed, so that what is not there is gone."""
         return self.monitored_registries is not None and not self.unlisted_pipelines
 
-    def add_run(self, run: PipelineRun) -> None:
-        """Learns from a run of the list."""
+    def add_run(self, run: PipelineRun, cloud: Cloud) -> None:
+        """Learns from a run of the list. ``cloud`` is where its blob's address leads, if it gives one."""
         began = run.began
         pipeline = run.pipeline_id.lower()
         succeeded = run.outcome is RunOutcome.SUCCEEDED
@@ -76,9 +78,9 @@ class SweepFacts:
             self.open_runs.add(run.id)
         if run.outcome is RunOutcome.FAILED:
             self.failed_runs[run.id] = pipeline
-        if run.direction is Direction.IMPORT:
-            name = run.requested_blob or run.blob_uri.rpartition("/")[2]
-            self.blob_runs.setdefault((pipeline, name), []).append(BlobRun(pipeline, began, succeeded))
+        blob = run.named_blob(cloud) if run.direction is Direction.IMPORT else None
+        if blob is not None:
+            self.blob_runs.setdefault((pipeline, blob.name), []).append(BlobRun(pipeline, blob, began, succeeded))
 
     def add_findings(self, findings: Iterable[Finding]) -> None:
         """Learns what is wrong at this moment."""
@@ -106,6 +108,6 @@ class SweepFacts:
             run
             for pipeline in pipelines
             for run in self.blob_runs.get((pipeline, blob.name), ())
-            if is_since_write(run.began, written)
+            if run.blob.may_be(blob) and is_since_write(run.began, written)
         ]
         return max(named, key=lambda run: run.succeeded, default=None)

@@ -58,7 +58,7 @@ class RunSweep:
                 self._stuck_is_read = True
             for run in page:
                 self.seen += 1
-                self._facts.add_run(run)
+                self._facts.add_run(run, self._monitor.settings.cloud)
                 key = run_key(run.id, registry_id)
                 listed.add(key)
                 mark = mark_of_label(known[key].label) if key in known else None

@@ -11,6 +11,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+from shared.addresses import BadAddress, BlobAddress, ContainerAddress, read_blob_address
+from shared.clouds import Cloud
 from shared.records.json_fields import Json, mapping, objects, text, texts
 from shared.resource_ids import ResourceId, parse_pipeline_id, parse_run_id
 from shared.times import parse_time
@@ -168,6 +170,18 @@ def _access_mode(end: Json) -> StorageAccessMode:
 
 
 @dataclass(frozen=True, slots=True)
+class NamedBlob:
+    """A blob as a run names it; ``place`` is ``None`` where that is only a name in its pipeline's container."""
+
+    name: str
+    place: ContainerAddress | None = None
+
+    def may_be(self, address: BlobAddress) -> bool:
+        """Whether a run of a pipeline that reads the container of ``address`` means that blob."""
+        return self.name == address.name and self.place in {None, address.in_container}
+
+
+@dataclass(frozen=True, slots=True)
 class PipelineRun:
     """One pipeline run.
 
@@ -223,6 +237,13 @@ class PipelineRun:
         if self.provisioning_state.lower() == "succeeded" and self.status.lower() in {"succeeded", ""}:
             return RunOutcome.SUCCEEDED
         return RunOutcome.NOT_OVER
+
+    def named_blob(self, cloud: Cloud) -> NamedBlob | None:
+        """The blob that it is about: the one that was asked for, else the one that the service says it took."""
+        if self.requested_blob:
+            return NamedBlob(self.requested_blob)
+        address = read_blob_address(self.blob_uri, cloud)
+        return None if isinstance(address, BadAddress) else NamedBlob(address.name, address.in_container)
 
     @classmethod
     def from_json(cls, source: Json) -> PipelineRun:
