@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from acrtm.exits import ExitCode
-from shared.diagnosis.diagnose import Diagnosis, ask_rules
+from acrtm.mended import Learnt
+from shared.diagnosis.diagnose import EXPLAINS, RUN_ROWS, Diagnosis, Role, ask_rules
 from shared.evidence.pieces import NOT_ASKED
 from shared.findings.finding import Finding, State
 from shared.rules.model import Outcome, Severity
-from shared.sweep_facts import SweepFacts
 
 CANNOT_CHECK: Final = "ACRT901"
 SOURCE_TRIGGER_READY: Final = "ACRT510"
@@ -72,7 +72,7 @@ class Looked:
 
     cards: tuple[Card, ...] = ()
     sweep: Mapping[str, object] = field(default_factory=dict)
-    learnt: SweepFacts = field(default_factory=SweepFacts)
+    learnt: Learnt = field(default_factory=Learnt)
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -82,16 +82,37 @@ class Looked:
     @property
     def exit_code(self) -> ExitCode:
         """3 for faults, else 4 for open ends, else 0."""
-        if any(is_fault(finding) for finding in self.findings):
+        muted = [finding for finding in self.findings if finding.state is State.MUTED]
+        if any(is_fault(finding) and not goes_with(finding, muted) for finding in self.findings):
             return ExitCode.FINDINGS
         unknown = any(finding.outcome == Outcome.UNKNOWN for finding in self.findings)
         return ExitCode.NOT_CHECKED if unknown or any(card.all_open_ends for card in self.cards) else ExitCode.OK
 
 
 def is_fault(finding: Finding) -> bool:
-    """Whether a finding makes the command end with 3: what would also be worth an alert."""
+    """Whether a finding is wrong enough for the command to end with 3."""
     wrong = finding.outcome in {Outcome.FAIL, Outcome.WARN}
     return finding.state is State.OPEN and wrong and finding.severity_rank >= Severity.MEDIUM
+
+
+def goes_with(finding: Finding, causes: Iterable[Finding]) -> bool:
+    """Whether the finding only says what follows from one of ``causes``.
+
+    That a run failed is told by its root cause: whoever mutes that one has muted both. So has who mutes what explains
+    a finding.
+    """
+    return any(_follows(finding, cause) for cause in causes)
+
+
+def _follows(finding: Finding, cause: Finding) -> bool:
+    if finding.rule_id in RUN_ROWS and cause.role == Role.ROOT_CAUSE:
+        return bool(finding.run_id) and finding.run_id == cause.run_id
+    explained = finding.role == Role.CONTRIBUTING and finding.rule_id in EXPLAINS.get(cause.rule_id, ())
+    return explained and _subject(finding) == _subject(cause)
+
+
+def _subject(finding: Finding) -> tuple[str, ...]:
+    return (finding.run_id, finding.pipeline_id, finding.storage_account, finding.container_name, finding.blob_name)
 
 
 def open_ends_of(findings: Iterable[Finding]) -> tuple[OpenEnd, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from rich.console import Console
@@ -39,15 +40,20 @@ def print_sweep(out: Console, card: Card) -> None:
 def _conditions(findings: tuple[Finding, ...]) -> list[list[Finding]]:
     """Open findings by condition, without those that a root cause stands for and what could not be checked."""
     by_key: dict[str, list[Finding]] = {}
+    causes = {finding.run_id: finding.state for finding in findings if finding.role == "RootCause"}
     for finding in findings:
-        told = finding.state is State.OPEN and finding.role != "Contributing" and finding.outcome in {"Fail", "Warn"}
-        if told and not (finding.rule_id in RUN_ROWS and _has_cause(finding, findings)):
+        wrong = finding.state is State.OPEN and finding.outcome in {"Fail", "Warn"}
+        if wrong and not _is_told_by_another(finding, causes):
             by_key.setdefault(finding.finding_key, []).append(finding)
     return sorted(by_key.values(), key=lambda same: (-same[0].severity_rank, same[0].rule_id, same[0].finding_key))
 
 
-def _has_cause(row: Finding, findings: tuple[Finding, ...]) -> bool:
-    return any(finding.role == "RootCause" and finding.run_id == row.run_id for finding in findings)
+def _is_told_by_another(finding: Finding, causes: Mapping[str, State]) -> bool:
+    """Whether a root cause stands for it, by the run's, or what explains it."""
+    if finding.rule_id in RUN_ROWS and finding.run_id in causes:
+        return True
+    # What adds to a cause that is muted is not muted with it, and would be told by nothing.
+    return finding.role == "Contributing" and causes.get(finding.run_id) is not State.MUTED
 
 
 def _condition(out: Console, card: Card, same: list[Finding]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Callable
 
 import pytest
 from rich.console import Console
@@ -12,7 +13,9 @@ from acrtm.exits import Problem
 from acrtm.looked import Card, LeftOut, Looked, OpenEnd
 from acrtm.output import writer
 from acrtm.output.cards import print_card
+from acrtm.output.sweeps import print_sweep
 from acrtm.terminal import clean, one_line
+from shared.findings.finding import State
 from tests.acrtm.findings import cannot_check, finding
 
 ESCAPE = "\x1b"
@@ -22,10 +25,16 @@ HOSTILE = (
 LONG_COMMAND = "az storage container generate-sas " + " ".join(f"--option-{n} value{n}" for n in range(40))
 
 
-def printed(card: Card, *, width: int = 80, terminal: bool = False) -> str:
+def printed(
+    card: Card,
+    *,
+    width: int = 80,
+    terminal: bool = False,
+    as_printed: Callable[[Console, Card], None] = print_card,
+) -> str:
     out = io.StringIO()
     console = Console(file=out, width=width, force_terminal=terminal, markup=False, emoji=False, highlight=False)
-    print_card(console, card)
+    as_printed(console, card)
     return out.getvalue()
 
 
@@ -126,3 +135,18 @@ def test_clean_keeps_lines_and_takes_the_rest() -> None:
     assert clean("\ud800") == "?"
     assert one_line(" a\n b ") == "a b"
     assert clean(clean("?sig=abc&x")) == clean("?sig=abc&x")
+
+
+def test_a_sweep_tells_what_adds_to_a_muted_cause_and_not_that_the_run_failed() -> None:
+    failed = finding(rule_id="ACRT101", role="Observation", run_id="/r", finding_key="1")
+    cause = finding(rule_id="ACRT201", run_id="/r", finding_key="2", state=State.MUTED)
+    added = finding(rule_id="ACRT405", role="Contributing", run_id="/r", finding_key="3")
+    text = printed(Card("Sweep", "", findings=(failed, cause, added)), as_printed=print_sweep)
+    assert "ACRT405" in text
+    assert "ACRT101" not in text
+    assert "1 more, muted by MUTES" in text
+    alone = printed(Card("Sweep", "", findings=(failed, cause)), as_printed=print_sweep)
+    assert "Nothing wrong." in alone
+    told = printed(Card("Sweep", "", findings=(failed, finding(run_id="/r"), added)), as_printed=print_sweep)
+    assert "ACRT301" in told
+    assert "ACRT405" not in told, "the cause stands for it"

@@ -355,10 +355,28 @@ async def test_a_store_that_is_none(acrtm: CommandLine, tmp_path: Path) -> None:
     assert (await acrtm("diagnose", run, "--no-store")).code == 3
 
 
-async def test_what_is_muted_is_shown_and_leaves_the_exit_code_alone(acrtm: CommandLine) -> None:
+@pytest.mark.parametrize("rules", [("ACRT101", "ACRT201"), ("ACRT201",)])
+async def test_what_is_muted_is_shown_and_leaves_the_exit_code_alone(
+    acrtm: CommandLine, rules: tuple[str, ...]
+) -> None:
     run = await acrtm.fails()
-    mutes = [{"rule": rule, "until": "2999-01-01", "reason": "known"} for rule in ("ACRT101", "ACRT201")]
+    mutes = [{"rule": rule, "until": "2999-01-01", "reason": "known"} for rule in rules]
     acrtm.environment.setenv("MUTES", json.dumps(mutes))
     ended = await acrtm("diagnose", run)
     assert ended.code == 0
     assert "muted" in ended.out
+    ended = await acrtm("sweep")
+    assert ended.code == 0
+    assert "Nothing wrong." in ended.out
+    assert "muted by MUTES" in ended.out
+
+
+async def test_a_failed_run_whose_cause_is_not_known_is_no_less_a_fault(acrtm: CommandLine) -> None:
+    scenario = acrtm.scenario
+    run = await acrtm.fails()
+    acrtm.cloud.world.grant_secret_get(scenario.vault, scenario.export_pipeline)
+    scenario.source.runs["badrun"].response["pipelineRunErrorMessage"] = "exited with code 7 at shard 3 of 12"
+    acrtm.environment.setenv("MUTES", json.dumps([{"rule": "ACRT201", "until": "2999-01-01", "reason": "known"}]))
+    ended = await acrtm("diagnose", run)
+    assert ended.code == 3
+    assert "ACRT199 cause-unknown" in ended.out
