@@ -13,8 +13,9 @@ from acrtm.answering import answering
 from acrtm.exits import ExitCode, WrongUsage
 from acrtm.kept import KeptFindings
 from acrtm.looked import Looked
-from acrtm.mended import resolve_kept
+from acrtm.mended import learnt_of_gone, resolve_kept
 from acrtm.output import Writer
+from acrtm.problems import NoSuchBlob
 from acrtm.sweeping import sweep as look_at_everything
 from acrtm.terminal import clean, console
 from acrtm.waiting import end_waiting
@@ -90,7 +91,11 @@ def _look(out: Writer, settings: Settings, keep: bool, look: Look) -> int:
 async def _looked(settings: Settings, log: KeptFindings, look: Look) -> tuple[Looked, int]:
     """What was found, and how much of what was kept as open is over."""
     async with looks.watching(settings, log) as monitor:
-        looked = await look(monitor, log)
+        try:
+            looked = await look(monitor, log)
+        except NoSuchBlob as error:
+            await resolve_kept(monitor, log, learnt_of_gone(error.address))
+            raise
         return looked, await resolve_kept(monitor, log, looked.learnt)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
@@ -15,9 +16,23 @@ if TYPE_CHECKING:
 
 _OPEN: Final = """
 AcrTransferFindings_CL
-| summarize arg_max(TimeGenerated, *) by FindingKey
+| extend Met = iff(State == "Resolved", datetime(null), iff(isnull(RunStartTime), TimeGenerated, RunStartTime))
+| summarize arg_max(TimeGenerated, *), LastMet = max(Met), Runs = make_set(RunId) by FindingKey
 | where State in ("Open", "Muted")
 """
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRow:
+    """The newest row of a condition that the store calls open, as it was written.
+
+    ``last_met`` is when it was last seen, or when the last run began that was: people look at runs in any order.
+    ``runs`` are all runs that it was ever found at.
+    """
+
+    row: Row
+    last_met: str
+    runs: frozenset[str]
 
 
 class KeptFindings:
@@ -52,8 +67,8 @@ class KeptFindings:
         except EmbeddedError as error:
             self.problem = str(error)
 
-    async def open_rows(self) -> list[Row]:
-        """The newest row of each condition that the store calls open, as it was written."""
+    async def open_rows(self) -> list[OpenRow]:
+        """What the store calls open."""
         from embedded import EmbeddedError
 
         if self._store is None or self.problem:
@@ -63,7 +78,11 @@ class KeptFindings:
         except EmbeddedError as error:
             self.problem = str(error)
             return []
-        return [
-            {name: iso(value) if isinstance(value, datetime) else value for name, value in row.items()}
-            for row in answer.dicts()
-        ]
+        return [_open_row(row) for row in answer.dicts()]
+
+
+def _open_row(found: Mapping[str, object]) -> OpenRow:
+    row = {name: iso(value) if isinstance(value, datetime) else value for name, value in found.items()}
+    last_met, runs = str(row.pop("LastMet")), row.pop("Runs")
+    del row["Met"]
+    return OpenRow(row, last_met, frozenset(map(str, runs if isinstance(runs, list) else ())))

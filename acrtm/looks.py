@@ -7,7 +7,7 @@ embedded store, marks and conditions stay in memory, and there is nobody to be a
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -16,7 +16,8 @@ from typing import Final
 from acrtm.exits import ExitCode, Problem
 from acrtm.kept import KeptFindings
 from acrtm.looked import Card, Looked, OpenEnd, left_out_of, open_ends_of
-from acrtm.problems import IDENTITY, no_such_pipeline, no_such_run, not_answered
+from acrtm.mended import learnt_from
+from acrtm.problems import IDENTITY, NoSuchBlob, no_such_pipeline, no_such_run, not_answered
 from shared.addresses import BlobAddress
 from shared.azure.failures import asking
 from shared.diagnosis.diagnose import Diagnosis, diagnose_blob
@@ -34,7 +35,6 @@ from shared.rules.catalogue import CATALOGUE
 from shared.runtime import open_azure
 from shared.settings import Settings
 from shared.sinks.state_store import MemoryStateStore
-from shared.sweep_facts import SweepFacts
 
 OCCASION: Final = Occasion(TriggeredBy.CLI)
 _READ_RUN: Final = "Microsoft.ContainerRegistry/registries/pipelineRuns/read"
@@ -75,7 +75,7 @@ async def diagnose_run(monitor: Monitor, run_id: ResourceId) -> Looked:
         return await _refused(monitor, error, run_id, f"Run '{run_id.name}'", _READ_RUN, Look.FAILED_RUN)
     run = diagnosis.evidence.run
     (findings,) = await _record(monitor, [diagnosis], run.began if run else None)
-    return Looked((_card(diagnosis, findings),), learnt=_learnt([diagnosis], findings))
+    return Looked((_card(diagnosis, findings),), learnt=learnt_from([diagnosis], findings))
 
 
 async def check_pipeline(monitor: Monitor, pipeline_id: ResourceId) -> Looked:
@@ -89,7 +89,7 @@ async def check_pipeline(monitor: Monitor, pipeline_id: ResourceId) -> Looked:
         right = _READ_PIPELINE.format(kind=kind)
         return await _refused(monitor, error, pipeline_id, f"Pipeline '{pipeline_id.name}'", right, Look.PIPELINE)
     (findings,) = await _record(monitor, [diagnosis])
-    return Looked((_card(diagnosis, findings),), learnt=_learnt([diagnosis], findings))
+    return Looked((_card(diagnosis, findings),), learnt=learnt_from([diagnosis], findings))
 
 
 async def check_blob(monitor: Monitor, address: BlobAddress, *, registries_known: bool) -> Looked:
@@ -99,10 +99,10 @@ async def check_blob(monitor: Monitor, address: BlobAddress, *, registries_known
         return await _blob_alone(monitor, address, blob)
     diagnoses = await monitor.look_at_blob(address, trusted=True)
     if not diagnoses:
-        raise _no_such_blob(address, "")
+        raise NoSuchBlob(address, "")
     recorded = await _record(monitor, diagnoses)
     cards = tuple(_card(*pair) for pair in zip(diagnoses, recorded, strict=True))
-    return Looked(cards, learnt=_learnt(diagnoses, itertools.chain(*recorded)))
+    return Looked(cards, learnt=learnt_from(diagnoses, itertools.chain(*recorded)))
 
 
 async def _named_blob(monitor: Monitor, address: BlobAddress) -> Blob | Unavailable:
@@ -115,22 +115,12 @@ async def _named_blob(monitor: Monitor, address: BlobAddress) -> Blob | Unavaila
             code=ExitCode.NOT_CHECKED,
         ) from None
     except Gone as error:
-        raise _no_such_blob(address, error.code) from None
+        raise NoSuchBlob(address, error.code) from None
     except PermanentError as error:
         if not isinstance(error, ServiceError):
             raise
         await require_token(monitor)
         return Unavailable.because(error)
-
-
-def _no_such_blob(address: BlobAddress, code: str) -> Problem:
-    missing = f"container '{address.container}'" if code == "ContainerNotFound" else f"blob '{address.name}'"
-    inside = "" if code == "ContainerNotFound" else f" in container '{address.container}'"
-    return Problem(
-        f"There is no {missing}{inside} of storage account '{address.account}'.",
-        "Check the URL: names of blobs are case-sensitive. An import with DeleteSourceBlobOnSuccess deletes its blob.",
-        code=ExitCode.NOT_CHECKED,
-    )
 
 
 async def _blob_alone(monitor: Monitor, address: BlobAddress, blob: Blob | Unavailable) -> Looked:
@@ -169,18 +159,6 @@ async def _record(
     # As they were written: what is muted is no longer open.
     written = iter(recorded.findings)
     return [tuple(itertools.islice(written, len(pairs))) for pairs in built]
-
-
-def _learnt(diagnoses: Sequence[Diagnosis], findings: Iterable[Finding]) -> SweepFacts:
-    learnt = SweepFacts()
-    learnt.add_findings(findings)
-    for diagnosis in diagnoses:
-        run = diagnosis.evidence.run
-        if run is None:
-            learnt.add_look(diagnosis)
-        else:
-            learnt.add_run(run, diagnosis.evidence.cloud)
-    return learnt
 
 
 async def _refused(

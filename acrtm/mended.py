@@ -1,4 +1,4 @@
-"""What the embedded store still calls open, and a look of today has found gone, is written once more: as resolved.
+"""What the embedded store still calls open, and a look of today has found over, is written once more: as resolved.
 
 A command begins without a memory of conditions, so those that the store holds are put into it, and the sweep's own
 judgement of what ends a condition is asked.
@@ -6,44 +6,150 @@ judgement of what ends a condition is asked.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from acrtm.kept import KeptFindings
-from shared.findings.finding import Row
+from acrtm.kept import KeptFindings, OpenRow
+from shared.addresses import BlobAddress
+from shared.diagnosis.diagnose import Diagnosis, Role
+from shared.evidence.model import Look
+from shared.findings.builder import FindingBuilder, Occasion, TriggeredBy, subject_of
+from shared.findings.finding import Finding, Row, finding_key
 from shared.monitor import Monitor
-from shared.recorder import RUN_FAILED
-from shared.sinks.condition_records import Telling, condition_key, label
+from shared.records.transfer import Pipeline, PipelineRun
+from shared.rules.catalogue import CANNOT_CHECK, CATALOGUE
+from shared.rules.model import Subject
+from shared.sinks.condition_records import Telling, condition_key, label, resolved_row
 from shared.sweep_conditions import ConditionSweep, resolved_because
 from shared.sweep_facts import SweepFacts
+from shared.times import iso
 
 
-async def resolve_kept(monitor: Monitor, log: KeptFindings, facts: SweepFacts) -> int:
-    """Resolves what is kept as open and is over, by what a look has learnt; gives the number.
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """What a command has learnt of conditions that were found before, by it or by another one.
+
+    ``facts`` are what ends a condition whatever it was found at, ``triggered`` the pipelines whose source trigger is
+    on. Of a run that was diagnosed, ``passed`` are the keys of conditions that it has not, and ``gaps`` those of what
+    could not be checked at it.
+    """
+
+    facts: SweepFacts = field(default_factory=SweepFacts)
+    triggered: frozenset[str] = frozenset()
+    run: PipelineRun | None = None
+    passed: frozenset[str] = frozenset()
+    gaps: frozenset[str] = frozenset()
+
+
+def learnt_from(diagnoses: Sequence[Diagnosis], findings: Iterable[Finding]) -> Learnt:
+    """What looks at a pipeline, at a blob, or at one run have shown."""
+    facts = SweepFacts()
+    facts.add_findings(findings)
+    for diagnosis in diagnoses:
+        run = diagnosis.evidence.run
+        if run is not None:
+            facts.add_run(run, diagnosis.evidence.cloud)
+            gaps = FindingBuilder(diagnosis, Occasion(TriggeredBy.CLI)).gaps()
+            passed = (finding_key(rule.id, subject_of(rule, diagnosis.evidence)) for rule in diagnosis.passed)
+            return Learnt(facts, run=run, passed=frozenset(passed), gaps=frozenset(gaps))
+        facts.add_look(diagnosis)
+    return Learnt(facts, triggered(diagnosis.evidence.known_pipeline for diagnosis in diagnoses))
+
+
+def learnt_of_gone(blob: BlobAddress) -> Learnt:
+    """What the answer that a blob is not there has shown."""
+    return Learnt(SweepFacts(gone_blobs={f"{blob.account}/{blob.container}/{blob.name}"}))
+
+
+def triggered(pipelines: Iterable[Pipeline | None]) -> frozenset[str]:
+    """The ids of those whose source trigger is on."""
+    return frozenset(one.id for one in pipelines if one is not None and one.source_trigger_enabled)
+
+
+async def resolve_kept(monitor: Monitor, log: KeptFindings, learnt: Learnt) -> int:
+    """Resolves what is kept as open and is over, by what a command has learnt; gives the number.
 
     A sweep asks for what is about its registries and seems to be gone. A single look asks for nothing more.
     """
-    # A sweep by hand has no marks and finds each failed run anew. Its look at the pipeline comes later, and counts.
-    facts = replace(facts, unhealthy=facts.unhealthy - facts.healthy)
-    now = datetime.now(UTC)
+    everything, now = await log.open_rows(), datetime.now(UTC)
+    facts = _as_judged(learnt, log.findings, everything)
     swept = {registry.lower() for registry in facts.monitored_registries or ()}
-    for row in await log.open_rows():
-        key, record = str(row["FindingKey"]), _record(row)
-        in_reach = str(row["RegistryId"]).lower() in swept
-        if row["RuleId"] != RUN_FAILED and (in_reach or resolved_because(record, key, facts, now)):
-            # What this command has opened itself is there already, and stays as it is.
-            await monitor.state.create(condition_key(key), record, label(record))
+    found = {finding.finding_id for finding in log.findings}
+    over: list[Row] = []
+    for kept in everything:
+        why = _over_at_its_run(kept, learnt, found)
+        if why:
+            over.append(resolved_row({"row": kept.row}, now, why))
+            continue
+        record = _record(kept)
+        in_reach = str(kept.row["RegistryId"]).lower() in swept
+        if in_reach or resolved_because(record, str(kept.row["FindingKey"]), facts, now):
+            await _remember(monitor, record)
+    await monitor.recorder.write_rows(over)
     conditions = ConditionSweep(monitor, facts, now, watches_all=False)
     await conditions.sweep()
-    return conditions.resolved
+    return conditions.resolved + len(over)
 
 
-def _record(row: Row) -> dict[str, Any]:
+def _as_judged(learnt: Learnt, findings: Sequence[Finding], kept: Sequence[OpenRow]) -> SweepFacts:
+    """The facts as a next sweep would have them, which knows the runs that this one has found failed.
+
+    A command has no marks of runs, so a sweep by hand finds each failed one anew, also where all is in order by now.
+    Nor does it know which other blobs wait, of which a look at one says nothing.
+    """
+    facts = learnt.facts
+    alive = {one.finding_key for one in findings if not one.run_id}
+    at_runs = {one.finding_key for one in findings} - alive
+    failing = {one.finding_key for one in findings if not _is_left_behind(one, facts)}
+    unhealthy = facts.unhealthy - (at_runs & facts.healthy) - (at_runs - failing)
+    of_other_blobs = {str(one.row["FindingKey"]) for one in kept if _is_any_blobs(one.row, learnt.triggered)}
+    return replace(facts, unhealthy=unhealthy, healthy=facts.healthy - of_other_blobs)
+
+
+def _is_any_blobs(row: Row, triggered: frozenset[str]) -> bool:
+    """Whether it is the fault of a pipeline for as long as any blob waits, which no trigger comes for."""
+    rule = CATALOGUE.get(str(row["RuleId"]))
+    by_blobs = rule is not None and rule.subject is Subject.PIPELINE and rule.looks == {Look.BLOB}
+    return by_blobs and row["PipelineId"] not in triggered
+
+
+def _is_left_behind(finding: Finding, facts: SweepFacts) -> bool:
+    success = facts.last_success.get(finding.pipeline_id.lower())
+    return success is not None and finding.run_start_time is not None and success > finding.run_start_time
+
+
+def _over_at_its_run(kept: OpenRow, learnt: Learnt, found: set[str]) -> str:
+    """Why what was found at the very run that was diagnosed again is over. Another run may have it still."""
+    row, run = kept.row, learnt.run
+    if run is None or row["RunId"] != run.id or kept.runs != {run.id}:
+        return ""
+    if row["RuleId"] == CANNOT_CHECK:
+        return "" if row["FindingKey"] in learnt.gaps else "a later look at the run was not kept from it"
+    if row["Role"] == Role.ROOT_CAUSE and row["RunStartTime"] == iso(run.began) and row["FindingId"] not in found:
+        return "a later look at the run names another cause"
+    passed = row["FindingKey"] in learnt.passed and row["FindingId"] not in found
+    return "a later look finds it gone" if passed else ""
+
+
+async def _remember(monitor: Monitor, record: dict[str, Any]) -> None:
+    key = condition_key(str(record["findingKey"]))
+    if await monitor.state.create(key, record, label(record)) is None:
+        # This command has met it, too.
+        stored = await monitor.state.read(key)
+        if stored is not None:
+            met = {**stored.record, "lastFailed": record["lastFailed"]}
+            await monitor.state.replace(key, met, stored.etag, label(met))
+
+
+def _record(kept: OpenRow) -> dict[str, Any]:
+    row = kept.row
     return {
         "findingKey": row["FindingKey"],
         "ruleId": row["RuleId"],
         "openedAt": row["TimeGenerated"],
         "alert": str(Telling.NONE),
+        "lastFailed": kept.last_met,
         "row": dict(row),
     }

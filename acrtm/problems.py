@@ -9,12 +9,28 @@ from typing import Final
 
 from acrtm.exits import ExitCode, Problem, WrongUsage
 from embedded.errors import EmbeddedError, QueryError, StoreBusyError
+from shared.addresses import BlobAddress
 from shared.errors import MonitorError, ServiceError, SettingsError, TransientError
 from shared.redaction import redact
 from shared.resource_ids import ResourceId
 
 IDENTITY: Final = "Managed identity"
 _ENTRA: Final = re.compile(r"AADSTS\d{1,8}:[^\n]{1,300}")
+
+
+class NoSuchBlob(Problem):
+    """The blob at ``address`` is not there; ``code`` is what Storage answered."""
+
+    def __init__(self, address: BlobAddress, code: str) -> None:
+        missing = f"container '{address.container}'" if code == "ContainerNotFound" else f"blob '{address.name}'"
+        inside = "" if code == "ContainerNotFound" else f" in container '{address.container}'"
+        super().__init__(
+            f"There is no {missing}{inside} of storage account '{address.account}'.",
+            "Check the URL: names of blobs are case-sensitive. An import with DeleteSourceBlobOnSuccess deletes its "
+            "blob.",
+            code=ExitCode.NOT_CHECKED,
+        )
+        self.address = address
 
 
 def problem_of(error: BaseException) -> Problem | None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from acrtm.kept import KeptFindings
 from acrtm.looked import Card, Looked, OpenEnd
 from acrtm.looks import require_token
+from acrtm.mended import Learnt, triggered
 from acrtm.progress import shown_progress
 from shared.addresses import BlobAddress
 from shared.clouds import Cloud
@@ -25,7 +26,9 @@ async def sweep(monitor: Monitor, log: KeptFindings) -> Looked:
         report = await whole.run(TriggeredBy.CLI)
     cloud = monitor.settings.cloud
     closer = {finding.finding_key: _closer_look(finding, cloud) for finding in reversed(log.findings)}
-    return Looked((_card(report, log.findings, closer),), report.facts(), whole.facts)
+    return Looked(
+        (_card(report, log.findings, closer),), report.facts(), Learnt(whole.facts, triggered(whole.pipelines))
+    )
 
 
 def _card(report: SweepReport, findings: Sequence[Finding], closer: Mapping[str, str]) -> Card:

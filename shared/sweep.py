@@ -129,6 +129,11 @@ class Sweep:
         self._budget = ReadBudget(monitor.azure.arm)
 
     @property
+    def pipelines(self) -> tuple[Pipeline, ...]:
+        """Those that it has listed."""
+        return tuple(self._pipelines)
+
+    @property
     def facts(self) -> SweepFacts:
         """What it has learnt on its way."""
         return self._facts
