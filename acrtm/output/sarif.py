@@ -11,6 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from acrtm.exits import Problem
 from acrtm.looked import Card, Looked, OpenEnd
 from acrtm.output import Writer
 from acrtm.terminal import clean
@@ -41,10 +42,22 @@ class SarifWriter(Writer):
             invocation["toolExecutionNotifications"] = loose
         _print(invocation, named, {"results": results})
 
+    def problem(self, problem: Problem) -> None:
+        """A log that says why there are no results: an empty list of them would read as an all-clear."""
+        super().problem(problem)
+        words = "\n".join(part for part in (problem.what, problem.remedy, problem.command) if part)
+        _print(
+            {
+                "executionSuccessful": False,
+                "exitCode": int(problem.code),
+                "toolExecutionNotifications": [_error(words)],
+            }
+        )
 
-def _print(invocation: dict[str, Any], rules: Sequence[str], results: Mapping[str, Any]) -> None:
+
+def _print(invocation: dict[str, Any], rules: Sequence[str] = (), results: Mapping[str, Any] | None = None) -> None:
     driver = {"name": "acrtm", "version": MONITOR_VERSION, "rules": [_rule(CATALOGUE[rule]) for rule in rules]}
-    run = {"tool": {"driver": driver}, "invocations": [invocation], **results}
+    run = {"tool": {"driver": driver}, "invocations": [invocation], **(results or {})}
     sys.stdout.write(json.dumps({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2) + "\n")
 
 

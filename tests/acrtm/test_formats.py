@@ -125,6 +125,20 @@ async def test_prerequisites_that_were_not_all_judged_are_left_open(acrtm: Comma
     assert [each["status"] for each in found if each["finding_info"]["analytic"]["uid"] == "ACRT510"] == ["Unknown"]
 
 
+async def test_a_problem_is_a_log_without_results(acrtm: CommandLine) -> None:
+    run_id = (await acrtm.fails()).replace("badrun", "nosuchrun")
+    ended = await acrtm("diagnose", run_id, "-o", "sarif")
+    run = the_run(ended)
+    [invocation] = run["invocations"]
+    [notification] = invocation["toolExecutionNotifications"]
+    assert ended.code == 4
+    assert invocation["executionSuccessful"] is False
+    assert "There is no run 'nosuchrun'" in notification["message"]["text"]
+    assert "az acr pipeline-run list" in notification["message"]["text"]
+    assert "There is no run 'nosuchrun'" in ended.err
+    assert "results" not in run, "an empty list says that all is well"
+
+
 async def test_a_format_that_does_not_fit_is_said(acrtm: CommandLine) -> None:
     ended = await acrtm("rules", "--output", "sarif")
     assert ended.code == 2
