@@ -12,8 +12,9 @@ from acrtm import looks
 from acrtm.answering import answering
 from acrtm.exits import ExitCode, WrongUsage
 from acrtm.kept import KeptFindings
+from acrtm.learnt import learnt_of_gone
 from acrtm.looked import Looked
-from acrtm.mended import learnt_of_gone, resolve_kept
+from acrtm.mended import resolve_kept
 from acrtm.output import Writer
 from acrtm.problems import NoSuchBlob
 from acrtm.sweeping import sweep as look_at_everything

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from acrtm.exits import ExitCode
-from acrtm.mended import Learnt
+from acrtm.learnt import Learnt
 from shared.diagnosis.diagnose import EXPLAINS, RUN_ROWS, Diagnosis, Role, ask_rules
 from shared.evidence.pieces import NOT_ASKED
 from shared.findings.finding import Finding, State

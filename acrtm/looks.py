@@ -15,8 +15,8 @@ from typing import Final
 
 from acrtm.exits import ExitCode, Problem
 from acrtm.kept import KeptFindings
+from acrtm.learnt import learnt_from
 from acrtm.looked import Card, Looked, OpenEnd, left_out_of, open_ends_of
-from acrtm.mended import learnt_from
 from acrtm.problems import IDENTITY, NoSuchBlob, no_such_pipeline, no_such_run, not_answered
 from shared.addresses import BlobAddress
 from shared.azure.failures import asking

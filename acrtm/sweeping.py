@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from acrtm.kept import KeptFindings
+from acrtm.learnt import Learnt, triggered
 from acrtm.looked import Card, Looked, OpenEnd
 from acrtm.looks import require_token
-from acrtm.mended import Learnt, triggered
 from acrtm.progress import shown_progress
 from shared.addresses import BlobAddress
 from shared.clouds import Cloud
