@@ -159,8 +159,11 @@ class FindingBuilder:
     def _by_target(self) -> dict[tuple[str, str], tuple[Unavailable, tuple[Rule, ...]]]:
         """What was left open, by target and missing right: that is the condition, whoever ran into it."""
         grouped: dict[tuple[str, str], tuple[Unavailable, tuple[Rule, ...]]] = {}
+        blob = str(self._evidence.blob_address)
         for missing, rules in self._diagnosis.open_rules.items():
-            key = (missing.target.lower(), missing.right.lower())
+            # Of all targets only a blob's name tells upper from lower case.
+            target = missing.target if missing.target == blob else missing.target.lower()
+            key = (target, missing.right.lower())
             first, before = grouped.get(key, (missing, ()))
             grouped[key] = (first, tuple(dict.fromkeys((*before, *rules))))
         return grouped
@@ -168,7 +171,7 @@ class FindingBuilder:
     def _occurrence(self, subject: str) -> str:
         """Rows of a run's diagnosis are the run's, whatever their rule is about."""
         run = self._evidence.run
-        return run.id if run is not None else subject
+        return run.id.lower() if run is not None else subject
 
     def _moment(self, rule: Rule, key: str) -> str:
         evidence = self._evidence
@@ -202,16 +205,19 @@ class FindingBuilder:
 
 
 def subject_of(rule: Rule, evidence: Evidence) -> str:
-    """What a finding of ``rule`` would be about: the run, the pipeline, the blob, or what of them is known."""
+    """What a finding of ``rule`` would be about: the run, the pipeline, the blob, or what of them is known.
+
+    Azure gives one resource id in several cases, so ids are in lower case here; a blob's name is as it is.
+    """
     names = evidence.names
     run = evidence.run.id if evidence.run else ""
     match rule.subject:
         case Subject.RUN:
-            return run or names.pipeline_id or evidence.registry_id
+            return (run or names.pipeline_id or evidence.registry_id).lower()
         case Subject.PIPELINE:
-            return names.pipeline_id or run or evidence.registry_id
+            return (names.pipeline_id or run or evidence.registry_id).lower()
         case Subject.BLOB:
-            return str(evidence.blob_address) if evidence.blob_address else run or names.pipeline_id
+            return str(evidence.blob_address) if evidence.blob_address else (run or names.pipeline_id).lower()
         case Subject.MONITOR:
             return "monitor"
 

@@ -158,10 +158,10 @@ def digest(*parts: str) -> str:
 
 
 def finding_key(rule_id: str, subject: str) -> str:
-    """The key of a condition: the rule and what it is about."""
-    return digest(rule_id, subject.lower())
+    """The key of a condition: the rule and what it is about. Case counts, as in the names of blobs."""
+    return digest(rule_id, subject)
 
 
 def finding_id(rule_id: str, subject: str, moment: str) -> str:
     """The id of an occurrence: the rule, what it is about, and the run's start, the blob's ETag or the opening."""
-    return digest(rule_id, subject.lower(), moment)
+    return digest(rule_id, subject, moment)

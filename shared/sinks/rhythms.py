@@ -62,4 +62,4 @@ class Rhythms:
             return
 
     def _key(self, what: str) -> str:
-        return f"{self._prefix}{digest(what.lower())}.json"
+        return f"{self._prefix}{digest(what)}.json"

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
+from localcloud.scenario import CONTAINER
 from shared.addresses import BlobAddress
 from shared.clouds import PUBLIC
+from shared.diagnosis.diagnose import diagnose_run
+from shared.findings.builder import FindingBuilder, Occasion, TriggeredBy
+from shared.records.transfer import Direction
+from shared.sinks.rhythms import Rhythms
 from tests.corridor.conftest import Corridor, Raw
 from tests.corridor.time_travel import expected_since, forget_rhythms, rows_of, told
-from tests.rules.builders import run
+from tests.rules.builders import NOW, after_run, pipeline, run
 
 LONG: Final = timedelta(hours=2)
+# Two blobs of one container.
+ALIKE: Final = ("images.tar", "Images.tar")
 ADDRESS: Final = BlobAddress("contosoimport", "transfer", "daily/my images.tar")
 
 
@@ -90,3 +98,50 @@ def test_a_run_means_the_blob_that_was_asked_for_or_else_the_one_at_its_address(
 ) -> None:
     named = run(requested_blob=requested, blob_uri=uri).named_blob(PUBLIC)
     assert (named is not None and named.may_be(ADDRESS)) is is_meant
+
+
+async def alike_landed(corridor: Corridor, **options: Any) -> None:
+    """Two blobs whose names differ in nothing but case, and the events of them."""
+    for name in ALIKE:
+        await corridor.cloud.put_blob(corridor.scenario.import_account.name, CONTAINER, name, name.encode(), **options)
+        await corridor.blob_event(corridor.cloud.events[-1].in_schema("EventGridSchema"))
+
+
+async def test_names_that_differ_in_case_alone_are_two_conditions(corridor: Corridor) -> None:
+    await alike_landed(corridor, metadata={})
+    assert {alert["data"]["BlobName"] for alert in corridor.alerts} == set(ALIKE)
+    await corridor.cloud.delete_blob(corridor.scenario.import_account.name, CONTAINER, "images.tar")
+    await forget_rhythms(corridor)
+    await corridor.sweep()
+    assert {row["BlobName"] for row in corridor.ingestion.rows if row["State"] == "Resolved"} == {"images.tar"}
+    left = {record["row"]["BlobName"] for record in (await corridor.state("conditions/")).values()}
+    assert left == {"Images.tar"}
+
+
+async def test_that_one_can_be_read_again_says_nothing_of_the_other(corridor: Corridor) -> None:
+    world = corridor.cloud.world
+    world.access.revoke(world.monitor.id, "Storage Blob Data Reader")
+    await alike_landed(corridor)
+    missing = rows_of(corridor, "ACRT901")
+    assert {row["Evidence"]["target"].rpartition("/")[2] for row in missing} == set(ALIKE)
+    assert len({row["FindingKey"] for row in missing}) == 2
+
+
+async def test_the_turn_of_one_is_not_the_turn_of_the_other(corridor: Corridor) -> None:
+    turns = Rhythms(corridor.monitor.state, "blobs")
+    await turns.note("account/container/images.tar|etag", NOW)
+    await turns.load()
+    assert turns.last("account/container/images.tar|etag") == NOW
+    assert turns.last("account/container/Images.tar|etag") is None
+
+
+def test_a_resource_id_is_one_subject_in_whatever_case_it_is_written() -> None:
+    failed = {"direction": Direction.IMPORT, "provisioning_state": "Failed", "status": "Failed"}
+    gone = pipeline(provisioning_state="Failed")
+    plain = after_run(Direction.IMPORT, run=run(**failed), pipeline=gone, blob_address=None)
+    shouting = replace(plain, run=run(**failed, id=run().id.upper()), pipeline=replace(gone, id=gone.id.upper()))
+    first, second = (
+        FindingBuilder(diagnose_run(evidence), Occasion(TriggeredBy.SWEEP)).findings() for evidence in (plain, shouting)
+    )
+    assert {finding.rule_id for finding in first} >= {"ACRT101", "ACRT114"}
+    assert [(f.finding_key, f.finding_id) for f in first] == [(f.finding_key, f.finding_id) for f in second]

@@ -259,8 +259,10 @@ def test_ids_tell_different_things_apart(one: list[str], other: list[str]) -> No
     assert (digest(*one) == digest(*other)) == (one == other)
 
 
-def test_ids_do_not_depend_on_case() -> None:
-    assert finding_key("ACRT301", "/Sub/A") == finding_key("ACRT301", "/sub/a")
-    assert finding_id("ACRT301", "/Sub/A", "t") == finding_id("ACRT301", "/sub/a", "t")
+def test_ids_tell_rules_subjects_and_moments_apart() -> None:
+    assert finding_key("ACRT506", "account/container/A.tar") != finding_key("ACRT506", "account/container/a.tar")
+    assert finding_id("ACRT506", "account/container/A.tar", "t") != finding_id(
+        "ACRT506", "account/container/a.tar", "t"
+    )
     assert finding_id("ACRT301", "/sub/a", "t") != finding_id("ACRT302", "/sub/a", "t")
     assert finding_id("ACRT301", "/sub/a", "t") != finding_id("ACRT301", "/sub/a", "u")
