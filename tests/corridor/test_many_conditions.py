@@ -95,7 +95,7 @@ async def test_what_nothing_was_seen_of_is_not_read(corridor: Corridor) -> None:
 
 async def test_a_run_or_a_blob_that_settles_one_condition_reads_that_one(corridor: Corridor) -> None:
     place = {"StorageAccount": "account", "ContainerName": "container"}
-    blobs = [await remembered(corridor, n, "ACRT402", **place, BlobName=f"in/b{n}.tar") for n in range(5)]
+    blobs = [await remembered(corridor, n, "ACRT406", **place, BlobName=f"in/b{n}.tar") for n in range(5)]
     runs = [await remembered(corridor, n, "ACRT601") for n in range(5)]
     stuck = [await remembered(corridor, n, STUCK) for n in range(5)]
     facts = facts_of(corridor)
