@@ -66,7 +66,7 @@ async def _prepared(connection: Connection) -> list[str]:
     settings = read_settings({**connection.environment, "MONITORED_REGISTRIES": f"/subscriptions/{subscription}"})
     monitor = runtime.make_monitor(settings)
     try:
-        registries = [r for r in await monitor.gatherer.lookups.monitored_registries() if PREFIX in r]
+        registries = [r for r in (await monitor.gatherer.lookups.monitored_registries()).known if PREFIX in r]
         await remember(monitor, registries)
     finally:
         await monitor.close()

@@ -63,6 +63,7 @@ log = logging.getLogger(__name__)
 
 # Event Grid waits 30 s, the contract promises 25: what is not done by now is raised and comes again.
 HANDLER_SECONDS: Final = 22.0
+_ABOUT_RUNS: Final = tuple(CATALOGUE[rule_id] for rule_id in ("ACRT100", "ACRT101", "ACRT104"))
 _ABOUT_PIPELINES: Final = tuple(rule for rule in CATALOGUE.values() if Look.PIPELINE in rule.looks)
 _ABOUT_BLOBS: Final = tuple(
     rule for rule in CATALOGUE.values() if Look.BLOB in rule.looks and rule.subject is Subject.BLOB
@@ -266,6 +267,12 @@ class Monitor:
         missing = Unavailable(str(error), str(place), error.right)
         return await self.recorder.record([Diagnosis(evidence, (), (), {missing: _ABOUT_BLOBS})], occasion)
 
+    async def cannot_list_registries(self, missing: Unavailable, occasion: Occasion) -> Recorded:
+        """A subscription's registries can't be listed, so nobody looks at anything in those that no setting names."""
+        evidence = self.gatherer.blank(Look.OTHER_RUN, "")
+        rules = tuple(dict.fromkeys((*_ABOUT_RUNS, *_ABOUT_PIPELINES, *_ABOUT_BLOBS)))
+        return await self.recorder.record([Diagnosis(evidence, (), (), {missing: rules})], occasion)
+
     async def cannot_list_pipelines(self, missing: Unavailable, registry_id: str, occasion: Occasion) -> Recorded:
         """A registry's pipelines of one direction can't be listed, so nobody looks at them, nor at their containers."""
         evidence = self.gatherer.blank(Look.OTHER_RUN, registry_id)
@@ -330,8 +337,7 @@ class Monitor:
     async def cannot_check(self, missing: Unavailable, registry_id: str, occasion: Occasion) -> Recorded:
         """The runs of a registry can't be read: what is missing is said, with the rules that it leaves open."""
         evidence = self.gatherer.blank(Look.OTHER_RUN, registry_id)
-        rules = _rules("ACRT100", "ACRT101", "ACRT104")
-        return await self.recorder.record([Diagnosis(evidence, (), (), {missing: rules})], occasion)
+        return await self.recorder.record([Diagnosis(evidence, (), (), {missing: _ABOUT_RUNS})], occasion)
 
     def statement(self, rule_id: str, moment: str, occasion: Occasion, facts: dict[str, object]) -> Finding:
         """A finding about the monitor itself that is never open."""

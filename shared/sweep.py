@@ -196,12 +196,13 @@ class Sweep:
 
     async def _registries(self, occasion: Occasion) -> None:
         registries = await self._monitor.gatherer.lookups.monitored_registries()
-        self._report.registries = len(registries)
-        self._facts.monitored_registries = registries
-        # Until each of them has answered.
-        self._facts.unlisted_pipelines |= set(registries)
+        self._report.registries = len(registries.known)
+        self._facts.add_registries(registries)
+        for missing in registries.unlisted:
+            self._report.problems.append(missing.reason)
+            await self._keep_gap(self._monitor.cannot_list_registries(missing, occasion))
         cursor = Cursor(self._monitor.state)
-        waiting = list(await cursor.rotated(registries))
+        waiting = list(await cursor.rotated(registries.known))
         turns = asyncio.Semaphore(_AT_ONCE)
         left = set(waiting)
 
@@ -339,8 +340,13 @@ class Sweep:
         self._report.problems.append(str(error))
         if isinstance(error, NotStored | AlreadyInProgress) or not isinstance(error, ServiceError):
             return
+        await self._keep_gap(self._monitor.cannot_check(Unavailable.because(error), registry_id, occasion))
+
+    async def _keep_gap(self, recording: Awaitable[Recorded]) -> None:
+        """Writes down what could not be looked at. That this fails keeps the sweep from nothing."""
         try:
-            recorded = await self._monitor.cannot_check(Unavailable.because(error), registry_id, occasion)
+            recorded = await recording
             self._facts.add_findings(recorded.findings)
+            self._report.add(recorded)
         except MonitorError as unstored:
             log.warning("What could not be checked could not be stored either: %s", unstored)

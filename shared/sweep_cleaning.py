@@ -105,10 +105,11 @@ class CleaningSweep:
 
     def _is_of_nobody(self, entry: Entry) -> bool:
         """Whether its registry is swept no more, or gone; ``False`` where that is not known."""
-        swept = self._facts.monitored_registries
-        if swept is None:
+        facts = self._facts
+        if not facts.knows_all_registries:
             return False
-        return not entry.key.startswith(tuple(run_prefix(r) for r in swept if r not in self._facts.gone_registries))
+        swept = (r for r in facts.monitored_registries or () if r not in facts.gone_registries)
+        return not entry.key.startswith(tuple(run_prefix(r) for r in swept))
 
     async def _forget(self, kind: str, entries: Sequence[Entry]) -> None:
         turns = asyncio.Semaphore(_AT_ONCE)

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from shared.addresses import BlobAddress
+from shared.azure.registries import listed_subscription
 from shared.errors import MonitorError, NotStored
 from shared.findings.finding import Row, State
 from shared.monitor import Monitor
@@ -36,7 +37,7 @@ from shared.sinks.state_store import Stored
 from shared.sweep_facts import SweepFacts
 from shared.sweep_reach import CANNOT_CHECK, is_about_artifacts
 from shared.sweep_runs import STUCK
-from shared.sweep_targets import BLOB_MISSING, Targets, is_kept_from_blob
+from shared.sweep_targets import BLOB_MISSING, Targets, is_kept_from_blob, target_of
 from shared.sweep_touched import Touched
 from shared.times import iso, parse_time
 
@@ -338,19 +339,22 @@ def _path_is_open(row: Row, key: str, facts: SweepFacts) -> str:
     if is_about_artifacts(row) or is_kept_from_blob(row):
         return ""
     pipeline, registry = str(row.get("PipelineId") or ""), row.get("RegistryId")
-    if pipeline:
+    subscription = listed_subscription(target_of(row))
+    if subscription:
+        # Whatever pipeline or blob it was that ran into it, only the list itself tells.
+        looked = subscription in facts.listed_subscriptions
+    elif pipeline:
         looked = pipeline in facts.looked_pipelines
     elif registry:
         looked = registry in facts.swept_registries
     else:
-        looked = _is_about_a_list(row) and facts.knows_all_pipelines
+        looked = _is_about_pipelines(row) and facts.knows_all_pipelines
     return "a later look was not kept from it" if looked else ""
 
 
-def _is_about_a_list(row: Row) -> bool:
-    """Whether a blob came while pipelines could not be listed; then the target is a registry or a subscription."""
-    evidence = row.get("Evidence")
-    return isinstance(evidence, Mapping) and str(evidence.get("target")).startswith("/subscriptions/")
+def _is_about_pipelines(row: Row) -> bool:
+    """Whether a blob came while a registry's pipelines could not be listed."""
+    return target_of(row).startswith("/subscriptions/")
 
 
 def _blob_is_settled(row: Row, facts: SweepFacts) -> str:

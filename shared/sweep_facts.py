@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from shared.addresses import BlobAddress
 from shared.azure.state_listing import Entry
@@ -17,6 +18,10 @@ from shared.records.transfer import Direction, NamedBlob, PipelineRun, RunOutcom
 from shared.rules.model import Outcome
 from shared.rules.vault_secret import expiry_date
 from shared.times import is_since_write
+
+if TYPE_CHECKING:
+    # What lists them brings Azure's packages, and commands that ask nothing start without those.
+    from shared.evidence.lookups import RegistryList
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +40,11 @@ class SweepFacts:
 
     ``renewed_secrets`` are pipelines whose secret ends late enough, of whose token nothing else is known.
     ``unlisted_runs`` are registries whose runs could not be listed, and why; ``gone_registries`` are those that are
-    not there. ``monitored_registries`` is ``None`` while they are not known, ``unlisted_pipelines`` those whose
-    pipelines are not, ``listed_pipelines`` the ids that were listed, and ``accounts`` the storage accounts that those
-    pipelines use. ``unlisted_marks`` are old marks of runs that no list names any more, ``failed_runs`` the
-    pipelines of runs that failed, and ``open_runs`` those that are not over.
+    not there. ``monitored_registries`` is ``None`` while none of them is known; they are all that there are unless
+    ``unlisted_registries`` says why a subscription's could not be listed, as those of ``listed_subscriptions`` were.
+    ``unlisted_pipelines`` are registries whose pipelines are not known, ``listed_pipelines`` the ids that were listed,
+    and ``accounts`` the storage accounts that those use. ``unlisted_marks`` are old marks of runs that no list names
+    any more, ``failed_runs`` the pipelines of runs that failed, and ``open_runs`` those that are not over.
     """
 
     last_success: dict[str, datetime] = field(default_factory=dict)
@@ -55,6 +61,8 @@ class SweepFacts:
     unlisted_runs: dict[str, Unavailable] = field(default_factory=dict)
     gone_registries: set[str] = field(default_factory=set)
     monitored_registries: tuple[str, ...] | None = None
+    listed_subscriptions: frozenset[str] = frozenset()
+    unlisted_registries: tuple[Unavailable, ...] = ()
     unlisted_pipelines: set[str] = field(default_factory=set)
     listed_pipelines: set[str] = field(default_factory=set)
     accounts: set[str] = field(default_factory=set)
@@ -62,9 +70,21 @@ class SweepFacts:
     oldest_expectation: datetime | None = None
 
     @property
+    def knows_all_registries(self) -> bool:
+        """Whether every monitored registry is known, so that one that is not among them is gone."""
+        return self.monitored_registries is not None and not self.unlisted_registries
+
+    @property
     def knows_all_pipelines(self) -> bool:
         """Whether every pipeline of every monitored registry was listed, so that what is not there is gone."""
-        return self.monitored_registries is not None and not self.unlisted_pipelines
+        return self.knows_all_registries and not self.unlisted_pipelines
+
+    def add_registries(self, listed: RegistryList) -> None:
+        """Learns which registries there are. The pipelines of none of them are known until it has answered."""
+        self.monitored_registries = listed.known
+        self.listed_subscriptions = frozenset(listed.subscriptions)
+        self.unlisted_registries = listed.unlisted
+        self.unlisted_pipelines |= set(listed.known)
 
     def add_run(self, run: PipelineRun, cloud: Cloud) -> None:
         """Learns from a run of the list. ``cloud`` is where its blob's address leads, if it gives one."""

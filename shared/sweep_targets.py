@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from shared.addresses import BlobAddress
+from shared.azure.registries import listed_subscription
 from shared.errors import Gone, ServiceError, TransientError, UnknownHost
 from shared.evidence.pieces import Missing
 from shared.findings.builder import FindingBuilder, Occasion, TriggeredBy
@@ -66,6 +67,7 @@ class Targets:
         self._reads = 0
         self._until = 0.0
         self._there: set[str] = set()
+        self._lost: set[str] = set()
         self._listed: set[str] = set()
         self._pipelines: set[str] = set()
         self._gone: dict[ResourceId, bool] = {}
@@ -79,6 +81,7 @@ class Targets:
         facts = self._facts
         there = set(facts.monitored_registries or ()) - facts.gone_registries
         self._there = {short(registry) for registry in there}
+        self._lost = {short(registry) for registry in facts.gone_registries}
         self._listed = {short(registry) for registry in there - facts.unlisted_pipelines}
         self._pipelines = {short(pipeline) for pipeline in facts.listed_pipelines}
         self._until = time.monotonic() + SECONDS
@@ -94,10 +97,10 @@ class Targets:
 
     def _seems_gone(self, condition: Condition) -> bool:
         """Whether its registry is not monitored or gone, or its pipeline is not in the list of its registry's."""
-        if self._facts.monitored_registries is None or not condition.registry:
+        if not condition.registry:
             return False
         if condition.registry not in self._there:
-            return True
+            return self._facts.knows_all_registries or condition.registry in self._lost
         listed = condition.registry in self._listed
         return listed and bool(condition.pipeline) and condition.pipeline not in self._pipelines
 
@@ -110,6 +113,9 @@ class Targets:
         registry_id = str(row.get("RegistryId") or "")
         if self._watches_all and registry_id and not self._monitor.settings.monitors(registry_id):
             return "MONITORED_REGISTRIES does not name its registry any more"
+        subscription = listed_subscription(target_of(row))
+        if self._watches_all and subscription and subscription not in self._monitor.settings.subscriptions:
+            return "MONITORED_REGISTRIES does not name the subscription any more"
         rule = CATALOGUE.get(str(record.get("ruleId")))
         if registry_id and await self._registry_is_gone(registry_id):
             return "the registry is gone"
@@ -123,8 +129,9 @@ class Targets:
     # --- registries and pipelines ---------------------------------------------------------------------------
 
     async def _registry_is_gone(self, registry_id: str) -> bool:
-        monitored = self._facts.monitored_registries
-        if monitored is None or (registry_id in monitored and registry_id not in self._facts.gone_registries):
+        facts = self._facts
+        unlisted = facts.knows_all_registries and registry_id not in (facts.monitored_registries or ())
+        if not unlisted and registry_id not in facts.gone_registries:
             return False
         return await self._is_gone(parse_registry_id(registry_id))
 
@@ -250,9 +257,11 @@ def _ends_with_its_pipeline(row: Row) -> bool:
 
 def is_kept_from_blob(row: Row) -> bool:
     """Whether a row says that one blob could not be read, which no look at a pipeline would come across."""
+    blob = f"{row.get('StorageAccount')}/{row.get('ContainerName')}/{row.get('BlobName')}"
+    return bool(row.get("BlobName")) and target_of(row) == blob
+
+
+def target_of(row: Row) -> str:
+    """What a row says that the monitor could not look at; empty for any other row."""
     evidence = row.get("Evidence")
-    target = evidence.get("target") if isinstance(evidence, Mapping) else None
-    return (
-        bool(row.get("BlobName"))
-        and target == f"{row.get('StorageAccount')}/{row.get('ContainerName')}/{row.get('BlobName')}"
-    )
+    return str(evidence.get("target") or "") if isinstance(evidence, Mapping) else ""

@@ -49,7 +49,8 @@ class Touched:
             return condition.pipeline in self._looked
         if condition.registry:
             return condition.registry in self._swept
-        return self._facts.knows_all_pipelines or bool(self._looked or self._swept)
+        lists = self._facts.knows_all_pipelines or bool(self._facts.listed_subscriptions)
+        return lists or bool(self._looked or self._swept)
 
     def _is_settled(self, condition: Condition) -> bool:
         if condition.blob is None:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from acrtm.doctor.advice import failed, left_open
 from acrtm.doctor.checks import Check, Ending
 from shared.azure.activity_log import READ_RIGHT
+from shared.azure.registries import listed_subscription
 from shared.errors import MonitorError, ServiceError
 from shared.evidence.model import Evidence
 from shared.evidence.pieces import NOT_ASKED, Unavailable
@@ -110,11 +111,10 @@ def _short(scope: str) -> str:
 
 
 async def _needs(monitor: Monitor) -> AsyncIterator[Need | Check]:
-    try:
-        registries = await monitor.gatherer.lookups.monitored_registries()
-    except ServiceError as error:
-        yield failed(monitor, ASSIGNED, "Registries", error)
-        return
+    listed = await monitor.gatherer.lookups.monitored_registries()
+    for missing in listed.unlisted:
+        yield left_open(monitor, ASSIGNED, f"Registries of {listed_subscription(missing.target)}", missing)
+    registries = listed.known
     for registry_id in registries:
         async for found in _of_registry(monitor, registry_id):
             yield found

@@ -9,6 +9,7 @@ from typing import Final
 from acrtm.doctor.advice import failed, left_open
 from acrtm.doctor.checks import Check, Ending
 from shared.azure.activity_log import LOG_VERSIONS
+from shared.azure.registries import listed_subscription
 from shared.azure.registry_host import registry_host
 from shared.diagnosis.diagnose import Diagnosis
 from shared.errors import MonitorError, ServiceError, UntrustedAddress
@@ -29,12 +30,11 @@ _MOST_PAGES: Final = 5
 
 async def examine_watched(monitor: Monitor) -> AsyncIterator[Check]:
     """Every monitored registry, what lies in it, and every pipeline with its vault, secret, account and container."""
-    try:
-        registries = await monitor.gatherer.lookups.monitored_registries()
-    except ServiceError as error:
-        yield failed(monitor, REGISTRIES, "Registries of a subscription", error)
-        return
-    if not registries:
+    listed = await monitor.gatherer.lookups.monitored_registries()
+    for missing in listed.unlisted:
+        yield left_open(monitor, REGISTRIES, f"Registries of {listed_subscription(missing.target)}", missing)
+    registries = listed.known
+    if not registries and not listed.unlisted:
         words = "MONITORED_REGISTRIES names none that the identity can see"
         yield Check(REGISTRIES, "Registries", Ending.WRONG, words, "Name registries, or grant Reader on them.")
     for registry_id in registries:

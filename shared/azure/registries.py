@@ -31,6 +31,22 @@ def transfer_versions(wanted: str) -> tuple[str, ...]:
     return (wanted, *(version for version in FALLBACK_VERSIONS if version < wanted))
 
 
+# With ARM's own upper and lower case, as it is part of what a condition is about.
+_LIST_BEGINS: Final = "/subscriptions/"
+_LIST_ENDS: Final = "/providers/Microsoft.ContainerRegistry/registries"
+
+
+def registry_list_path(subscription: str) -> str:
+    """Where a subscription's registries are listed."""
+    return f"{_LIST_BEGINS}{subscription}{_LIST_ENDS}"
+
+
+def listed_subscription(path: str) -> str:
+    """The subscription whose registries are listed at ``path``; empty for any other path."""
+    subscription = path.removeprefix(_LIST_BEGINS).removesuffix(_LIST_ENDS)
+    return subscription if path == registry_list_path(subscription) and "/" not in subscription else ""
+
+
 class RegistryReader:
     """Reads what ``Microsoft.ContainerRegistry`` holds. Ids are ARM resource ids."""
 
@@ -65,8 +81,7 @@ class RegistryReader:
 
     async def registries(self, subscription: str) -> tuple[Registry, ...]:
         """Every registry of a subscription that the monitor may see."""
-        path = f"/subscriptions/{subscription}/providers/Microsoft.ContainerRegistry/registries"
-        items = await self._arm.everything(path, REGISTRY_VERSIONS)
+        items = await self._arm.everything(registry_list_path(subscription), REGISTRY_VERSIONS)
         return tuple(Registry.from_json(item) for item in items)
 
 

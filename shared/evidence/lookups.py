@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 
 from shared.addresses import ContainerAddress, SecretAddress
 from shared.azure.readers import Azure
+from shared.azure.registries import registry_list_path
 from shared.cache import Cache
 from shared.errors import Gone, ServiceError, UnknownHost
 from shared.evidence.pieces import Missing, Piece, Unavailable
@@ -41,6 +43,19 @@ async def within(deadline: float, asked: Awaitable[Value], target: str) -> Value
             return await asked
     except TimeoutError:
         return Unavailable("there was no answer in the time that one event has", target, passing=True)
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryList:
+    """The registries that are monitored, as far as they are known.
+
+    ``known`` are the ids of those that the settings name, and of all in ``subscriptions``, which were listed;
+    ``unlisted`` says why other subscriptions could not be, each with the path of its list as the target.
+    """
+
+    known: tuple[str, ...]
+    subscriptions: tuple[str, ...]
+    unlisted: tuple[Unavailable, ...]
 
 
 class Lookups:
@@ -171,19 +186,30 @@ class Lookups:
         successes = await piece(self._cached(key, load, after), f"registry {pipeline.registry_id}")
         return successes.get(pipeline.id) if isinstance(successes, dict) else successes
 
-    async def monitored_registries(self) -> tuple[str, ...]:
-        """The ids of all registries that the settings name, those of whole subscriptions included.
+    async def monitored_registries(self) -> RegistryList:
+        """The registries that the settings name, those of whole subscriptions included.
 
-        Raises a :class:`~shared.errors.ServiceError` if a subscription can't be listed.
+        A subscription that can't be listed keeps nobody from the others.
         """
-        found = list(self._settings.registries)
-        for subscription in self._settings.subscriptions:
+        wanted = self._settings.subscriptions
+        # Side by side, as an event has no time for one silence after the other.
+        answers = await asyncio.gather(*(self._registries_of(subscription) for subscription in wanted))
+        found = [registry for answer in answers if isinstance(answer, tuple) for registry in answer]
+        return RegistryList(
+            known=tuple(dict.fromkeys((*self._settings.registries, *found))),
+            subscriptions=tuple(s for s, answer in zip(wanted, answers, strict=True) if isinstance(answer, tuple)),
+            unlisted=tuple(answer for answer in answers if isinstance(answer, Unavailable)),
+        )
 
-            async def load(wanted: str = subscription) -> tuple[str, ...]:
-                return tuple(registry.id for registry in await self._azure.registries.registries(wanted))
+    async def _registries_of(self, subscription: str) -> tuple[str, ...] | Unavailable:
+        async def load() -> tuple[str, ...]:
+            return tuple(registry.id for registry in await self._azure.registries.registries(subscription))
 
-            found += await self._registry_lists.get(subscription, load)
-        return tuple(dict.fromkeys(found))
+        try:
+            return await self._registry_lists.get(subscription, load)
+        except ServiceError as error:
+            # Whatever page of the list it was, one condition tells of it.
+            return replace(Unavailable.because(error), target=registry_list_path(subscription))
 
     async def pipelines_of(
         self, registry_id: str, direction: Direction, after: datetime | None = None
@@ -196,15 +222,13 @@ class Lookups:
 
     async def all_pipelines(self, after: datetime | None = None) -> tuple[tuple[Pipeline, ...], Unavailable | None]:
         """Every pipeline of every monitored registry, and the first reason why some could not be read."""
-        try:
-            registries = await self.monitored_registries()
-        except ServiceError as error:
-            return (), Unavailable.because(error)
+        registries = await self.monitored_registries()
         answers = await asyncio.gather(
-            *(self.pipelines_of(registry, direction, after) for registry in registries for direction in Direction)
+            *(self.pipelines_of(registry, direction, after) for registry in registries.known for direction in Direction)
         )
         pipelines = tuple(pipeline for answer in answers if isinstance(answer, tuple) for pipeline in answer)
-        open_ends = next((answer for answer in answers if isinstance(answer, Unavailable)), None)
+        unavailable = (answer for answer in (*registries.unlisted, *answers) if isinstance(answer, Unavailable))
+        open_ends = next(unavailable, None)
         gone = next((answer for answer in answers if isinstance(answer, Missing)), None)
         if open_ends is None and gone is not None:
             open_ends = Unavailable(

@@ -239,6 +239,20 @@ async def test_silence_is_unknown_and_not_well(acrtm: CommandLine) -> None:
     assert ended.code == 4
 
 
+async def test_a_subscription_that_cannot_be_listed_keeps_from_no_other_registry(acrtm: CommandLine) -> None:
+    other = "11111111-2222-4333-8444-555555555555"
+    acrtm.environment.setenv("MONITORED_REGISTRIES", f"{acrtm.scenario.source.id},/subscriptions/{other}")
+    refused = Fault("arm", lambda request: other in request.path, Status(403), origin=Origin.MONITOR)
+    acrtm.cloud.faults.append(refused)
+    ended = await acrtm("doctor", "--identity", acrtm.cloud.world.monitor.id, "--output", "json")
+    unlisted = named(ended, f"Registries: Registries of {other}")
+    assert unlisted["ending"] == "wrong"
+    assert f"--scope /subscriptions/{other}" in unlisted["command"]
+    assert named(ended, f"Roles of the app: Registries of {other}")["ending"] == "wrong"
+    assert {"Registries: contosohub", "Pipelines: exportpipe"} <= {n for n, e in endings(ended).items() if e == "well"}
+    assert ended.code == 3
+
+
 async def test_a_state_store_that_resets_is_unknown(acrtm: CommandLine) -> None:
     acrtm.cloud.faults.append(Fault("storage", lambda request: request.method == "PUT", Reset(), origin=Origin.MONITOR))
     ended = await acrtm("doctor", "--output", "json")

@@ -33,7 +33,7 @@ async def cleaned(
     """The sweep's listing of runs and its cleaning, so much later."""
     now = datetime.now(UTC) + ahead
     facts = SweepFacts()
-    registries = await monitor.gatherer.lookups.monitored_registries()
+    registries = (await monitor.gatherer.lookups.monitored_registries()).known
     facts.monitored_registries = registries if known else None
     for registry in registries if listed else ():
         async for _ in RunSweep(monitor, facts, now).sweep(registry, OCCASION):
