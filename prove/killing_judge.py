@@ -173,7 +173,7 @@ def _ends(truth: Truth) -> Iterator[str]:
         (told if "type" in said else state)[_row(said)["FindingKey"]] = said
     for pipeline, last in last_run.items():
         for key, row in state.items():
-            if row["PipelineName"] != pipeline or row["Role"] != "RootCause":
+            if row["PipelineName"] != pipeline or (row["Role"] != "RootCause" and row["RuleId"] != _RUN_FAILED):
                 continue
             is_open, alert = row["State"] == "Open", told.get(key)
             if last.outcome == "Succeeded" and is_open and not _OF_BLOB.fullmatch(row["RuleId"]):

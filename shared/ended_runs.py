@@ -15,11 +15,12 @@ from shared.evidence.gather import Gatherer
 from shared.evidence.model import Look
 from shared.findings.builder import FindingBuilder, Occasion
 from shared.findings.finding import Finding, Row
-from shared.recorder import Recorded, Recorder
+from shared.recorder import OTHER_CAUSE, RUN_FAILED, SUCCEEDED_SINCE, Recorded, Recorder
 from shared.records.transfer import PipelineRun, RunOutcome
 from shared.rules.catalogue import CATALOGUE
 from shared.rules.model import Outcome, warned
 from shared.rules.run import RESUBMITTED_AFTER
+from shared.sinks.condition_records import ends_with_a_success
 from shared.sinks.run_marks import Claim, OpenEnd, RunMark, RunMarks
 
 log = logging.getLogger(__name__)
@@ -53,16 +54,21 @@ class EndedRuns:
         try:
             diagnosis = diagnose_run(await self._gatherer.run(run))
             findings = await self._recorder.build([diagnosis], occasion, claim.began)
-            cause = _cause_row(diagnosis, [finding for finding, _ in findings])
+            cause = _row_of(diagnosis.root_cause.rule.id, findings) if diagnosis.root_cause else None
             open_end = _open_end(diagnosis, occasion, run, claim.first_seen)
             earlier = claim.earlier
             if earlier is not None and open_end is not None and _says_nothing_new(open_end, cause, earlier):
                 late = await self._known_already(run, earlier, occasion, written_at)
-                await self._marks.finish(claim, run, open_end=open_end, cause=cause, said_before=True)
+                await self._marks.finish(claim, run, open_end=open_end, cause=cause)
                 return replace(late, standing=open_end.gaps)
-            claim = await self._marks.intend(claim, run, cause)
+            why = OTHER_CAUSE
+            if claim.is_followed:
+                # Nothing is wrong with it any more that a success ends, so none of that is opened or told again.
+                why = SUCCEEDED_SINCE
+                findings = [(finding, tell) for finding, tell in findings if not ends_with_a_success(finding)]
+            claim = await self._marks.intend(claim, run, cause, _row_of(RUN_FAILED, findings))
             recorded = await self._recorder.write(findings)
-            recorded = await self._recorder.take_back(claim.causes, recorded, diagnosis.evidence.now)
+            recorded = await self._recorder.take_back(claim.causes, recorded, diagnosis.evidence.now, why)
             await self._marks.finish(claim, run, open_end=open_end, cause=cause)
             if earlier is not None and earlier.is_left_open:
                 # It was diagnosed before, so a late write is one that did nothing, whatever this look has added.
@@ -165,9 +171,6 @@ def _says_nothing_new(open_end: OpenEnd, cause: Row | None, earlier: RunMark) ->
     return open_end.is_as_before(earlier) and known == ({cause["FindingId"]} if cause is not None else set())
 
 
-def _cause_row(diagnosis: Diagnosis, findings: Sequence[Finding]) -> Row | None:
-    """The root cause as the mark keeps it, so that a later look can take it back."""
-    cause = diagnosis.root_cause
-    if cause is None:
-        return None
-    return next((finding.to_row() for finding in findings if finding.rule_id == cause.rule.id), None)
+def _row_of(rule_id: str, findings: Sequence[tuple[Finding, bool]]) -> Row | None:
+    """A rule's row as the mark keeps it, so that a later look can take it back, or the sweep say that it is over."""
+    return next((finding.to_row() for finding, _ in findings if finding.rule_id == rule_id), None)

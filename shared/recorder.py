@@ -27,6 +27,9 @@ from shared.times import iso
 
 # Its condition is the run's own mark, which stands in the state store anyway.
 RUN_FAILED: Final = "ACRT101"
+# Why a run's row is written once more, as resolved.
+OTHER_CAUSE: Final = "a later look at the run names another cause"
+SUCCEEDED_SINCE: Final = "a later run of the pipeline succeeded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +84,10 @@ class Recorder:
         """Stores rows that were findings before: resolved, or heard of again."""
         await self._log.write_rows(rows)
 
-    async def take_back(self, causes: Sequence[Row], recorded: Recorded, moment: datetime) -> Recorded:
-        """Writes a run's earlier root causes once more, as resolved, if the later look no longer finds them.
+    async def take_back(
+        self, causes: Sequence[Row], recorded: Recorded, moment: datetime, why: str = OTHER_CAUSE
+    ) -> Recorded:
+        """Writes a run's root causes once more, as resolved, if they are not among what the later look has recorded.
 
         A condition that another run has opened or failed on stays open: that run may have it still.
         """
@@ -90,12 +95,12 @@ class Recorder:
         alerts: list[str] = []
         for cause in causes:
             if cause["FindingId"] not in found:
-                alerts += await self._take_back(cause, moment)
+                alerts += await self._take_back(cause, moment, why)
         return replace(recorded, alerts=(*recorded.alerts, *alerts))
 
-    async def _take_back(self, cause: Row, moment: datetime) -> list[str]:
+    async def _take_back(self, cause: Row, moment: datetime, why: str) -> list[str]:
         key, finding = str(cause["FindingKey"]), str(cause["FindingId"])
-        row = resolved_row({"row": cause}, moment, "a later look at the run names another cause")
+        row = resolved_row({"row": cause}, moment, why)
         mute = row_muted_by(cause, self._mutes, moment)
         stored = await self._conditions.opened_by(key, finding)
         if stored is None:

@@ -5,26 +5,29 @@ One listing of the state shows every run that is known, so a known run costs no 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Final
 
 from shared import ended_runs
+from shared.azure.state_listing import Entry
 from shared.diagnosis.diagnose import Diagnosis, Result
 from shared.ended_runs import ended_at
 from shared.errors import AlreadyInProgress, MonitorError, NotStored
 from shared.evidence.message import read_message
 from shared.evidence.model import Look
 from shared.findings.builder import FindingBuilder, Occasion
-from shared.findings.finding import State
+from shared.findings.finding import Row
 from shared.monitor import Monitor
-from shared.recorder import Recorded
+from shared.recorder import RUN_FAILED, SUCCEEDED_SINCE, Recorded
 from shared.records.transfer import PipelineRun, RunOutcome
 from shared.rules.catalogue import CATALOGUE
-from shared.rules.model import Outcome
+from shared.sinks.condition_records import resolved_row, short
 from shared.sinks.rhythms import Rhythms
-from shared.sinks.run_marks import MarkState, RunMark, mark_of_label, run_key, run_prefix
+from shared.sinks.run_marks import MarkState, RunMark, keeps_failure, mark_of_label, run_key, run_prefix
+from shared.sinks.state_store import Stored
 from shared.sweep_cleaning import is_old_mark
 from shared.sweep_facts import SweepFacts
 
@@ -48,9 +51,9 @@ class RunSweep:
         self._stuck_is_read = False
 
     async def sweep(self, registry_id: str, occasion: Occasion) -> AsyncIterator[Recorded]:
-        """Diagnoses what is to be diagnosed, page by page; then resolves failed runs that a success has followed."""
+        """Diagnoses what is to be diagnosed, page by page; then resolves failures that a success has followed."""
         known = {entry.key: entry async for entry in self._monitor.state.entries(run_prefix(registry_id))}
-        failed: list[PipelineRun] = []
+        told: dict[str, PipelineRun] = {}
         listed: set[str] = set()
         async for page in self._monitor.azure.registries.run_pages(registry_id):
             if not self._stuck_is_read and any(run.outcome is RunOutcome.NOT_OVER for run in page):
@@ -63,10 +66,10 @@ class RunSweep:
                 listed.add(key)
                 mark = mark_of_label(known[key].label) if key in known else None
                 if run.outcome is RunOutcome.FAILED and mark is not None and self._is_told(mark, run):
-                    failed.append(run)
+                    told[key] = run
                 if self._wants_a_look(run, mark):
                     yield await self._look(run, occasion)
-        yield await self._resolve(failed, occasion)
+        await self._resolve(known.values(), told, occasion)
         # The list is whole, so what is left over is of runs that were deleted.
         left = (entry for key, entry in known.items() if key not in listed)
         self._facts.unlisted_marks += [entry for entry in left if is_old_mark(self._monitor, entry, self._now)]
@@ -108,26 +111,61 @@ class RunSweep:
         self._facts.healthy |= recorded.closed
         return recorded
 
-    async def _resolve(self, failed: list[PipelineRun], occasion: Occasion) -> Recorded:
-        """The rows of failed runs whose pipeline has succeeded since."""
-        over = [run for run in failed if self._succeeded_since(run)][:_MOST_RESOLVED]
-        findings = []
-        for run in over:
-            evidence = replace(
-                self._monitor.gatherer.blank(Look.FAILED_RUN, run.registry_id),
-                run=run,
-                direction=run.direction,
-                message=read_message(run.error_message),
-            )
-            rule = CATALOGUE["ACRT101"]
-            built = FindingBuilder(Diagnosis(evidence, (Result(rule, rule(evidence)),)), occasion, began=run.began)
-            findings += [replace(f, state=State.RESOLVED, outcome=str(Outcome.PASS)) for f in built.findings()]
-        if findings:
-            await self._monitor.recorder.write([(finding, False) for finding in findings])
-        for run in over:
-            await self._monitor.marks.resolve(run, given_up=self._is_given_up(run))
-        self.resolved += len(over)
-        return Recorded(tuple(findings))
+    async def _resolve(self, known: Iterable[Entry], told: Mapping[str, PipelineRun], occasion: Occasion) -> None:
+        """Writes the rows of failures whose pipeline has succeeded since, also of runs that were deleted or ran anew.
+
+        ``told`` are the listed runs whose own failure is told, by the keys of their marks.
+        """
+        successes = {short(pipeline): moment for pipeline, moment in self._facts.last_success.items()}
+        over = (entry.key for entry in known if self._may_be_over(entry, told.get(entry.key), successes))
+        ended: list[tuple[Stored, Row]] = []
+        for key in islice(over, _MOST_RESOLVED):
+            stored = await self._monitor.state.read(key)
+            if stored is None:
+                continue
+            row = self._ended_row(stored, told.get(key), successes, occasion)
+            if row is not None:
+                ended.append((stored, resolved_row({"row": row}, datetime.now(UTC), SUCCEEDED_SINCE)))
+        if ended:
+            await self._monitor.recorder.write_rows([row for _, row in ended])
+        for stored, _ in ended:
+            run = told.get(stored.key)
+            # A run that is not listed any more, or has run anew, can't be looked at again.
+            await self._monitor.marks.resolve(stored, given_up=run is None or self._is_given_up(run))
+        self.resolved += len(ended)
+
+    def _may_be_over(self, entry: Entry, run: PipelineRun | None, successes: Mapping[str, datetime]) -> bool:
+        if not keeps_failure(entry.label):
+            # It was told before marks kept their failures.
+            return run is not None and self._succeeded_since(run)
+        mark = mark_of_label(entry.label)
+        return mark is not None and mark.is_over(successes)
+
+    def _ended_row(
+        self, stored: Stored, run: PipelineRun | None, successes: Mapping[str, datetime], occasion: Occasion
+    ) -> Row | None:
+        """The row that says of the run that it failed, if that is over; the mark may have changed since the listing."""
+        mark = RunMark.of(stored)
+        if mark.is_claimed(self._now):
+            # Who is at it writes the mark next, in the form that it knows.
+            return None
+        if mark.failure is not None:
+            return mark.failure if mark.is_over(successes) else None
+        if run is None or not self._is_told(mark, run):
+            return None
+        return self._rebuilt_row(run, occasion)
+
+    def _rebuilt_row(self, run: PipelineRun, occasion: Occasion) -> Row | None:
+        """The row of a failure that an older version told, whose mark does not keep it."""
+        evidence = replace(
+            self._monitor.gatherer.blank(Look.FAILED_RUN, run.registry_id),
+            run=run,
+            direction=run.direction,
+            message=read_message(run.error_message),
+        )
+        rule = CATALOGUE[RUN_FAILED]
+        diagnosis = Diagnosis(evidence, (Result(rule, rule(evidence)),))
+        return next((f.to_row() for f in FindingBuilder(diagnosis, occasion, began=run.began).findings()), None)
 
     def _is_told(self, mark: RunMark, run: PipelineRun) -> bool:
         """Whether its row is written, and not yet that it is resolved."""

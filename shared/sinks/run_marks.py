@@ -18,7 +18,13 @@ not told again. After a crash before the mark, its rows and alerts come again un
 of a plain success whose event comes again.
 
 ``resolved`` is ``done``, and a later run of the pipeline has succeeded: the sweep has written that too. ``followed`` is
-the same of an ``open`` one: it is over, and what was left out of it is looked at as before.
+the same of an ``open`` one: it is over, and what was left out of it is looked at as before. Such a look says nothing of
+it to be wrong now, and ends in ``followed`` or ``resolved``; also that of whoever takes it over.
+
+``failure`` is the row that says that a start has failed, until the sweep has written that it is over. It goes through
+every arrow of the picture: the start that succeeds is often another one of the same run, and a run may be deleted
+before its pipeline succeeds. A newer failure takes its place, as both are about one run and the newer row counts. Like
+a root cause it is noted before it is stored. A mark of before there was this says nothing by it.
 
 ``claimed`` expires: who died while holding it loses nothing, because the event was not acknowledged and comes
 again, and the sweep takes the run up. ``open`` is a diagnosis that had to leave something out. The sweep looks again
@@ -45,19 +51,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from shared.errors import AlreadyInProgress
 from shared.findings.finding import Row, digest
 from shared.records.transfer import PipelineRun, RunOutcome
+from shared.sinks.condition_records import short
 from shared.sinks.state_store import StateStore, Stored
 from shared.times import iso, parse_time
 
 # Longer than a handler may take, short enough that a redelivery after a crash waits no more than once.
 CLAIM_LASTS: Final = timedelta(seconds=60)
-_LABELLED: Final = ("state", "start", "finish", "claimedUntil", "lookAgainAt", "outcome", "wanted")
-# How many of them a label had before it told how the run ended.
-_LABELLED_BEFORE: Final = 5
+_LABELLED: Final = ("state", "start", "finish", "claimedUntil", "lookAgainAt", "outcome", "wanted", "unresolved")
+# Between pipeline and moment in ``unresolved``, and nowhere else in a label.
+_AT: Final = "@"
+# How many of them a label had before it told how the run ended, and before it told of a failure that is not over.
+_LABELLED_BEFORE: Final = (5, 7)
 
 
 class MarkState(StrEnum):
@@ -73,7 +82,10 @@ class MarkState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RunMark:
-    """What the record of a run says."""
+    """What the record of a run says.
+
+    ``unresolved`` is what a label has room for of ``failure``: which pipeline failed, and when the run began.
+    """
 
     state: MarkState
     began: datetime | None
@@ -87,6 +99,9 @@ class RunMark:
     open_rules: frozenset[str] = frozenset()
     outcome: str = ""
     wanted: str = ""
+    unresolved: str = ""
+    failure: Row | None = None
+    is_followed: bool = False
 
     @classmethod
     def of(cls, stored: Stored) -> RunMark:
@@ -96,7 +111,7 @@ class RunMark:
             state = MarkState(str(record.get("state")))
         except ValueError:
             state = MarkState.PENDING
-        causes = record.get("causes")
+        causes, failure = record.get("causes"), record.get("failure")
         return cls(
             state=state,
             began=parse_time(record.get("began")),
@@ -110,7 +125,23 @@ class RunMark:
             open_rules=_texts(record.get("openRules")),
             outcome=str(record.get("outcome") or ""),
             wanted=str(record.get("wanted") or ""),
+            unresolved=str(record.get("unresolved") or ""),
+            failure=failure if _is_row(failure) else None,
+            is_followed=state is MarkState.FOLLOWED or record.get("followed") is True,
         )
+
+    def is_claimed(self, now: datetime) -> bool:
+        """Whether somebody is at it."""
+        return self.state is MarkState.CLAIMED and self.claimed_until is not None and self.claimed_until > now
+
+    def is_over(self, successes: Mapping[str, datetime]) -> bool:
+        """Whether a success has followed the failure that it keeps; ``successes`` are by the pipelines, shortened."""
+        if self._succeeded and self.unresolved:
+            # The run itself, started anew, perhaps through another pipeline.
+            return True
+        pipeline, _, began = self.unresolved.partition(_AT)
+        success, failed = successes.get(pipeline), parse_time(began)
+        return success is not None and failed is not None and success > failed
 
     @property
     def is_left_open(self) -> bool:
@@ -173,6 +204,8 @@ class Claim:
     until: datetime
     earlier: RunMark | None
     causes: tuple[Row, ...] = ()
+    failure: Row | None = None
+    is_followed: bool = False
 
 
 def run_prefix(registry_id: str) -> str:
@@ -199,11 +232,12 @@ class RunMarks:
         key = run_key(run.id, run.registry_id)
         began = run.began or now
         until = now + CLAIM_LASTS
-        record = _record(run, MarkState.CLAIMED, began, now, claimed_until=until)
+        claim = Claim(key, "", began, now, until, None)
+        record = _record_of(claim, run, MarkState.CLAIMED)
         # Written first: the common case is that there is no record, and then nothing has to be read.
         etag = await self._store.create(key, record, label(record))
         if etag is not None:
-            return Claim(key, etag, began, now, until, None)
+            return replace(claim, etag=etag)
         stored = await self._store.read(key)
         if stored is None:
             raise AlreadyInProgress(f"the record of run {run.name} vanished while it was read")
@@ -211,33 +245,42 @@ class RunMarks:
         same = mark.is_about(run)
         if same and mark.is_done:
             return mark
-        if mark.state is MarkState.CLAIMED and mark.claimed_until is not None and mark.claimed_until > now:
+        if mark.is_claimed(now):
             raise AlreadyInProgress(f"run {run.name} is being diagnosed until {iso(mark.claimed_until)}")
         if same:
             began = mark.began or began
         first_seen = (mark.first_seen if same else None) or now
-        causes = mark.causes if same else ()
-        record = _record(run, MarkState.CLAIMED, began, first_seen, claimed_until=until, causes=causes)
+        claim = Claim(
+            key,
+            stored.etag,
+            began,
+            first_seen,
+            until,
+            mark if same else None,
+            mark.causes if same else (),
+            mark.failure,
+            same and mark.is_followed,
+        )
+        record = _record_of(claim, run, MarkState.CLAIMED)
         etag = await self._store.replace(key, record, stored.etag, label(record))
         if etag is None:
             raise AlreadyInProgress(f"run {run.name} was claimed by somebody else at this moment")
-        return Claim(key, etag, began, first_seen, until, mark if same else None, causes)
+        return replace(claim, etag=etag)
 
-    async def intend(self, claim: Claim, run: PipelineRun, cause: Row | None) -> Claim:
-        """Notes the root cause whose row is about to be stored; the claim as it is then.
+    async def intend(self, claim: Claim, run: PipelineRun, cause: Row | None, failure: Row | None = None) -> Claim:
+        """Notes the root cause and the failure whose rows are about to be stored; the claim as it is then.
 
         Raises :class:`~shared.errors.AlreadyInProgress` if somebody has taken over the claim, which had expired.
         """
-        if cause is None or cause["FindingId"] in {known["FindingId"] for known in claim.causes}:
+        new = () if cause is None or _is_among(claim.causes, cause) else (cause,)
+        if not new and (failure is None or _is_among((claim.failure,), failure)):
             return claim
-        causes = (*claim.causes, cause)
-        record = _record(
-            run, MarkState.CLAIMED, claim.began, claim.first_seen, claimed_until=claim.until, causes=causes
-        )
+        claim = replace(claim, causes=(*claim.causes, *new), failure=failure or claim.failure)
+        record = _record_of(claim, run, MarkState.CLAIMED)
         etag = await self._store.replace(claim.key, record, claim.etag, label(record))
         if etag is None:
             raise AlreadyInProgress(f"the claim on run {run.name} has expired and somebody else has it")
-        return replace(claim, etag=etag, causes=causes)
+        return replace(claim, etag=etag)
 
     async def read(self, run: PipelineRun) -> RunMark | None:
         """What is known of this start of the run."""
@@ -257,28 +300,18 @@ class RunMarks:
             return None
         mark = RunMark.of(stored)
         if not (mark.is_about(run) and mark.is_done):
+            record |= _kept(mark.failure)
             await self._store.replace(key, record, stored.etag, label(record))
         return mark if mark.is_about(run) else None
 
     async def finish(
-        self,
-        claim: Claim,
-        run: PipelineRun,
-        *,
-        open_end: OpenEnd | None = None,
-        cause: Row | None = None,
-        said_before: bool = False,
+        self, claim: Claim, run: PipelineRun, *, open_end: OpenEnd | None = None, cause: Row | None = None
     ) -> None:
-        """Marks the run as diagnosed, or as open where something had to be left out.
-
-        ``said_before`` says that no row was written, so that a run that was told to be over still is.
-        """
-        causes = () if cause is None else (cause,)
+        """Marks the run as diagnosed, or as open where something had to be left out."""
         state = _state_after(open_end)
-        earlier = claim.earlier
-        if said_before and earlier is not None and earlier.state is MarkState.FOLLOWED and state is MarkState.OPEN:
-            state = MarkState.FOLLOWED
-        record = _record(run, state, claim.began, claim.first_seen, causes=causes)
+        if claim.is_followed:
+            state = _state_once_followed(state)
+        record = _record_of(replace(claim, causes=() if cause is None else (cause,)), run, state)
         record |= open_end.to_record() if open_end is not None else {}
         # Lost only to somebody who took over an expired claim, and who then writes the mark.
         await self._store.replace(claim.key, record, claim.etag, label(record))
@@ -286,20 +319,19 @@ class RunMarks:
     async def release(self, claim: Claim, run: PipelineRun) -> None:
         """Gives the claim back, so that the redelivered event need not wait for it to expire."""
         # What was told, or perhaps was, is still to be taken back if the next look finds another cause.
-        record = _record(run, MarkState.PENDING, claim.began, claim.first_seen, causes=claim.causes)
+        record = _record_of(claim, run, MarkState.PENDING)
         await self._store.replace(claim.key, record, claim.etag, label(record))
 
-    async def resolve(self, run: PipelineRun, *, given_up: bool) -> bool:
-        """Notes that a failed run was followed by one that succeeded; ``False`` if its mark has changed meanwhile.
+    async def resolve(self, stored: Stored, *, given_up: bool) -> bool:
+        """Notes that it is written that the failure is over; ``False`` if the mark has changed meanwhile.
 
         ``given_up`` says that what was left out of it is not looked at any more.
         """
-        stored = await self._store.read(run_key(run.id, run.registry_id))
-        state = RunMark.of(stored).state if stored is not None else None
-        if stored is None or state not in {MarkState.DONE, MarkState.OPEN}:
-            return False
-        after = MarkState.FOLLOWED if state is MarkState.OPEN and not given_up else MarkState.RESOLVED
-        record = {**stored.record, "state": str(after)}
+        mark = RunMark.of(stored)
+        record = {**stored.record, **_kept(None)}
+        # Of a start that did not fail itself, the failure was that of an earlier one.
+        if mark.state in {MarkState.DONE, MarkState.OPEN} and mark.outcome in {RunOutcome.FAILED, ""}:
+            record["state"] = str(MarkState.RESOLVED if given_up else _state_once_followed(mark.state))
         return await self._store.replace(stored.key, record, stored.etag, label(record)) is not None
 
     async def remember(self, run: PipelineRun, now: datetime) -> None:
@@ -309,7 +341,9 @@ class RunMarks:
         if await self._store.create(key, record, label(record)) is not None:
             return
         stored = await self._store.read(key)
-        if stored is not None and not RunMark.of(stored).is_about(run):
+        mark = RunMark.of(stored) if stored is not None else None
+        if stored is not None and mark is not None and not mark.is_about(run):
+            record |= _kept(mark.failure)
             await self._store.replace(key, record, stored.etag, label(record))
 
 
@@ -317,19 +351,15 @@ def _state_after(open_end: OpenEnd | None) -> MarkState:
     return MarkState.DONE if open_end is None else MarkState.OPEN
 
 
+def _state_once_followed(state: MarkState) -> MarkState:
+    return MarkState.FOLLOWED if state is MarkState.OPEN else MarkState.RESOLVED
+
+
 def _texts(value: object) -> frozenset[str]:
     return frozenset(str(item) for item in value) if isinstance(value, list) else frozenset()
 
 
-def _record(
-    run: PipelineRun,
-    state: MarkState,
-    began: datetime,
-    first_seen: datetime,
-    *,
-    claimed_until: datetime | None = None,
-    causes: Sequence[Row] = (),
-) -> dict[str, Any]:
+def _record(run: PipelineRun, state: MarkState, began: datetime, first_seen: datetime) -> dict[str, Any]:
     return {
         "runId": run.id,
         "state": str(state),
@@ -339,9 +369,28 @@ def _record(
         "firstSeen": iso(first_seen),
         "outcome": str(run.outcome),
         "wanted": _wanted(run),
-        "claimedUntil": iso(claimed_until),
-        "causes": list(causes),
+        "claimedUntil": None,
+        "causes": [],
+        **_kept(None),
     }
+
+
+def _record_of(claim: Claim, run: PipelineRun, state: MarkState) -> dict[str, Any]:
+    return {
+        **_record(run, state, claim.began, claim.first_seen),
+        "claimedUntil": iso(claim.until) if state is MarkState.CLAIMED else None,
+        "causes": list(claim.causes),
+        "followed": claim.is_followed,
+        **_kept(claim.failure),
+    }
+
+
+def _kept(failure: Row | None) -> dict[str, Any]:
+    """The fields that keep a failure until it is over."""
+    if failure is None:
+        return {"failure": None, "unresolved": ""}
+    pipeline, began = str(failure.get("PipelineId") or ""), str(failure.get("RunStartTime") or "")
+    return {"failure": failure, "unresolved": f"{short(pipeline)}{_AT}{began}"}
 
 
 def _wanted(run: PipelineRun) -> str:
@@ -349,8 +398,12 @@ def _wanted(run: PipelineRun) -> str:
     return digest(run.force_update_tag, run.pipeline_id.lower(), run.requested_blob, *run.artifacts)[:16]
 
 
-def _is_row(cause: object) -> bool:
+def _is_row(cause: object) -> TypeGuard[Row]:
     return isinstance(cause, dict) and {"FindingId", "FindingKey"} <= cause.keys()
+
+
+def _is_among(rows: Sequence[Row | None], row: Row) -> bool:
+    return any(known is not None and known["FindingId"] == row["FindingId"] for known in rows)
 
 
 def label(record: Mapping[str, Any]) -> str:
@@ -358,14 +411,19 @@ def label(record: Mapping[str, Any]) -> str:
     return "|".join(str(record.get(name) or "") for name in _LABELLED)
 
 
+def keeps_failure(label: str) -> bool:
+    """Whether there is a failure in the mark that is not over, so that its label is worth a closer look."""
+    return _AT in label
+
+
 def mark_of_label(label: str) -> RunMark | None:
     """A mark as far as its label tells."""
     parts = label.split("|")
-    if len(parts) == _LABELLED_BEFORE:
-        parts += ["", ""]
+    if len(parts) in _LABELLED_BEFORE:
+        parts += [""] * (len(_LABELLED) - len(parts))
     if len(parts) != len(_LABELLED):
         return None
-    state, start, finish, until, again, outcome, wanted = parts
+    state, start, finish, until, again, outcome, wanted, unresolved = parts
     if state not in set(MarkState):
         return None
     return RunMark(
@@ -379,4 +437,5 @@ def mark_of_label(label: str) -> RunMark | None:
         parse_time(again),
         outcome=outcome,
         wanted=wanted,
+        unresolved=unresolved,
     )

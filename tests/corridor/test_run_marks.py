@@ -10,7 +10,9 @@ from typing import Any, Final
 import pytest
 
 from shared.errors import AlreadyInProgress
+from shared.findings.finding import Row
 from shared.records.transfer import PipelineRun
+from shared.sinks.condition_records import short
 from shared.sinks.run_marks import (
     CLAIM_LASTS,
     Claim,
@@ -18,6 +20,7 @@ from shared.sinks.run_marks import (
     OpenEnd,
     RunMark,
     RunMarks,
+    keeps_failure,
     mark_of_label,
     run_key,
     run_prefix,
@@ -304,6 +307,114 @@ async def test_a_success_is_settled_with_one_write(marks: RunMarks, store: Memor
     assert isinstance(await marks.settle(a_run(**ANEW), NOW), RunMark)
 
 
+FAILURE: Final = {
+    "RuleId": "ACRT101",
+    "FindingId": "3",
+    "FindingKey": "c",
+    "PipelineId": f"{REGISTRY}/exportpipelines/out",
+    "RunStartTime": "2026-11-23T11:00:00.123456Z",
+}
+
+
+async def kept(store: MemoryStateStore) -> tuple[Row | None, bool]:
+    """The failure that the one record keeps, and whether a listing says that a success a day later ends it."""
+    [entry] = [entry async for entry in store.entries("runs/")]
+    stored = await store.read(entry.key)
+    assert stored is not None
+    assert keeps_failure(entry.label) == (RunMark.of(stored).failure is not None)
+    successes = {short(str(FAILURE["PipelineId"])): NOW + timedelta(days=1)}
+    label = await a_label(store)
+    assert label.is_over(successes) == RunMark.of(stored).is_over(successes)
+    by_itself = label.outcome == "Succeeded" and keeps_failure(entry.label)
+    assert label.is_over({short(f"{REGISTRY}/exportPipelines/out"): NOW - timedelta(days=1)}) == by_itself
+    assert label.is_over({short(f"{REGISTRY}/exportPipelines/other"): NOW}) == by_itself
+    return RunMark.of(stored).failure, label.is_over(successes)
+
+
+async def failed(marks: RunMarks, run: PipelineRun, failure: Row = FAILURE) -> None:
+    """The run is diagnosed to have failed."""
+    claim = await marks.intend(await claimed(marks, run), run, CAUSE, failure)
+    await marks.finish(claim, run, cause=CAUSE)
+
+
+async def test_a_failure_is_noted_before_it_is_stored(marks: RunMarks, store: MemoryStateStore) -> None:
+    run = a_run()
+    claim = await marks.intend(await claimed(marks, run), run, CAUSE, FAILURE)
+    assert await kept(store) == (FAILURE, True)
+    assert await marks.intend(claim, run, CAUSE, FAILURE) is claim, "what is noted already needs no write"
+    await marks.release(claim, run)
+    assert await kept(store) == (FAILURE, True)
+
+
+async def test_a_failure_goes_with_the_run_that_was_started_anew(marks: RunMarks, store: MemoryStateStore) -> None:
+    await failed(marks, a_run())
+    again = a_run(**ANEW)
+    await marks.remember(replace(again, provisioning_state="Creating", status="Running", finish_time=None), NOW)
+    assert await kept(store) == (FAILURE, True)
+    await marks.release(await claimed(marks, again), again)
+    assert await kept(store) == (FAILURE, True)
+    await marks.finish(await claimed(marks, again), again)
+    assert await kept(store) == (FAILURE, True)
+    assert await marks.settle(a_run(start_time=NOW, finish_time=NOW, **SUCCEEDED), NOW) is None
+    assert await kept(store) == (FAILURE, True)
+    assert await state_of(store) == "done"
+
+
+async def test_a_newer_failure_takes_the_place_of_the_older(marks: RunMarks, store: MemoryStateStore) -> None:
+    newer = {**FAILURE, "FindingId": "4", "RunStartTime": "2026-11-23T11:45:00Z"}
+    await failed(marks, a_run())
+    await failed(marks, a_run(**ANEW), newer)
+    assert await kept(store) == (newer, True)
+
+
+@pytest.mark.parametrize(
+    ("succeeded", "open_end", "given_up", "after"),
+    [
+        (False, None, False, "resolved"),
+        (False, LEFT, False, "followed"),
+        (False, LEFT, True, "resolved"),
+        (True, None, True, "done"),
+        (True, LEFT, True, "open"),
+    ],
+)
+async def test_a_failure_that_is_over_is_kept_no_more(
+    marks: RunMarks, store: MemoryStateStore, succeeded: bool, open_end: OpenEnd | None, given_up: bool, after: str
+) -> None:
+    run = a_run()
+    claim = await marks.intend(await claimed(marks, run), run, CAUSE, FAILURE)
+    await marks.finish(claim, run, cause=CAUSE, open_end=open_end)
+    if succeeded:
+        await marks.settle(a_run(**ANEW, **SUCCEEDED), NOW, open_end)
+    stored = await store.read(run_key(run.id, REGISTRY))
+    assert stored is not None
+    assert await marks.resolve(stored, given_up=given_up)
+    assert await kept(store) == (None, False)
+    assert await state_of(store) == after
+    assert not await marks.resolve(stored, given_up=given_up), "it has changed meanwhile"
+
+
+async def test_who_takes_over_the_look_at_a_run_that_is_over_knows_that(
+    marks: RunMarks, store: MemoryStateStore
+) -> None:
+    run = a_run()
+    await marks.finish(await claimed(marks, run), run, open_end=LEFT, cause=CAUSE)
+    stored = await store.read(run_key(run.id, REGISTRY))
+    assert stored is not None
+    await marks.resolve(stored, given_up=False)
+    dead = await claimed(marks, run)
+    await marks.intend(dead, run, OTHER)
+    second = await claimed(marks, run, NOW + CLAIM_LASTS)
+    await marks.release(second, run)
+    third = await claimed(marks, run, NOW + CLAIM_LASTS)
+    assert (dead.is_followed, second.is_followed, third.is_followed) == (True, True, True)
+    await marks.finish(third, run, open_end=LEFT)
+    assert await state_of(store) == "followed"
+    fourth = await claimed(marks, run, NOW + CLAIM_LASTS)
+    await marks.finish(fourth, run)
+    assert await state_of(store) == "resolved"
+    assert not (await claimed(marks, a_run(**ANEW), NOW + CLAIM_LASTS)).is_followed, "another start is another run"
+
+
 @pytest.mark.parametrize(
     "record",
     [
@@ -344,8 +455,9 @@ def test_the_keys_do_not_depend_on_case() -> None:
 
 
 @pytest.mark.parametrize(
-    "label", ["", "done", "done||||", "done||||||", "nonsense|a|b|c|d", "done|a|b|c|d|e", "done|a|b|c|d|e|f|g"]
+    "label",
+    ["", "done", "done||||", "done||||||", "done|||||||", "nonsense|a|b|c|d", "done|a|b|c|d|e", "done|a|b|c|d|e|f|g|h"],
 )
 def test_labels(label: str) -> None:
     mark = mark_of_label(label)
-    assert (mark is not None) == (label in {"done||||", "done||||||"})
+    assert (mark is not None) == (label in {"done||||", "done||||||", "done|||||||"})
