@@ -43,6 +43,7 @@ find another one, as the world has changed meanwhile, and then has to take back 
 A mark is deleted (:mod:`shared.sweep_cleaning`) when the registry's list does not name the run any more and nothing was
 written to the mark for the look-back, the day for which Event Grid delivers an event, and another day. Until then an
 event that comes again or a list that leaves the run out once finds it known. A listed run keeps its mark, however old.
+With the mark its ``failure`` is forgotten: of a run that was deleted, a success that comes later still ends nothing.
 """
 
 from __future__ import annotations
