@@ -7,7 +7,7 @@ from typing import Final
 
 from shared.evidence.model import Evidence
 from shared.evidence.pieces import Missing, Unavailable
-from shared.records.transfer import Direction
+from shared.records.transfer import Direction, Pipeline
 from shared.rules import remedies
 from shared.rules.commands import shell
 from shared.rules.model import (
@@ -39,6 +39,11 @@ def needed_actions(evidence: Evidence) -> tuple[str, ...]:
     if remedies.direction_of(evidence) is Direction.EXPORT:
         return (READ, WRITE, ADD)
     return (READ, DELETE) if remedies.deletes_source(evidence) else (READ,)
+
+
+def unnamed_principal(pipeline: Pipeline) -> Unavailable:
+    """Why nothing is known of what an identity may do that the pipeline gives no principal of."""
+    return Unavailable("the pipeline does not say which principal its identity has", pipeline.id)
 
 
 @rule(
@@ -76,7 +81,7 @@ def storage_role_missing(evidence: Evidence) -> Verdict:
     if pipeline is None or pipeline.identity is None or isinstance(evidence.storage_grants, Missing):
         return not_applicable()
     if not pipeline.identity.principals:
-        return unknown(Unavailable("the pipeline does not say which principal its identity has", pipeline.id))
+        return unknown(unnamed_principal(pipeline))
     grants = evidence.storage_grants
     if isinstance(grants, Unavailable):
         return unknown(grants)

@@ -10,7 +10,7 @@ from shared.evidence.pieces import Missing, Unavailable
 from shared.records.transfer import Pipeline
 from shared.rules import remedies, repairs
 from shared.rules.commands import shell
-from shared.rules.managed_identity import READ
+from shared.rules.managed_identity import READ, unnamed_principal
 from shared.rules.model import (
     Area,
     Description,
@@ -144,7 +144,7 @@ def source_trigger_cannot_list(evidence: Evidence) -> Verdict:
         return unknown(pipeline)
     if isinstance(pipeline, Missing) or not pipeline.source_trigger_enabled:
         return not_applicable()
-    return _token_lists(evidence) if pipeline.uses_sas else _identity_lists(evidence)
+    return _token_lists(evidence) if pipeline.uses_sas else _identity_lists(evidence, pipeline)
 
 
 def _token_lists(evidence: Evidence) -> Verdict:
@@ -163,8 +163,10 @@ def _token_lists(evidence: Evidence) -> Verdict:
     return passed() if isinstance(probe, ProbeResult) and probe.allowed else unknown(_IN_POLICY)
 
 
-def _identity_lists(evidence: Evidence) -> Verdict:
+def _identity_lists(evidence: Evidence, pipeline: Pipeline) -> Verdict:
     grants = evidence.storage_grants
+    if pipeline.identity is not None and not pipeline.identity.principals:
+        return unknown(unnamed_principal(pipeline))
     if isinstance(grants, Unavailable):
         return unknown(grants)
     if isinstance(grants, Missing):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 
@@ -12,7 +13,7 @@ from shared.diagnosis.diagnose import diagnose_blob
 from shared.evidence.model import Evidence, Malformed, ProbeResult
 from shared.evidence.pieces import NOT_ASKED, Missing, Unavailable
 from shared.findings.finding import finding_key
-from shared.records.transfer import Direction, StorageAccessMode
+from shared.records.transfer import Direction, Identity, StorageAccessMode
 from shared.rules.catalogue import CATALOGUE
 from shared.rules.managed_identity import READ
 from shared.rules.model import Outcome
@@ -45,6 +46,7 @@ OFF: Final = pipeline(source_trigger_enabled=False)
 LONG_AGO: Final = NOW - timedelta(minutes=31)
 IN_VAIN: Final = run(provisioning_state="Failed", status="Failed")
 IDENTITY: Final = pipeline(storage_access_mode=StorageAccessMode.MANAGED_IDENTITY, key_vault_uri="")
+UNNAMED: Final = replace(IDENTITY, identity=Identity("userAssigned", "", ()))
 MISMATCH: Final = ProbeResult(403, "AuthorizationPermissionMismatch", "")
 BOUND: Final = token(permissions=None, policy_id="transfers")
 WAITS_IN_VAIN: Final[dict[str, Any]] = {"pipeline": OFF, "watchers": (OFF,), "waiting_since": LONG_AGO}
@@ -84,6 +86,7 @@ WAITS_IN_VAIN: Final[dict[str, Any]] = {"pipeline": OFF, "watchers": (OFF,), "wa
         ("ACRT502", {"pipeline": IDENTITY, "storage_grants": (grant("Microsoft.Storage/*/queues/read"),)}, FAIL),
         ("ACRT502", {"pipeline": IDENTITY, "storage_grants": (grant(READ, conditional=True),)}, UNKNOWN),
         ("ACRT502", {"pipeline": IDENTITY, "storage_grants": DENIED}, UNKNOWN),
+        ("ACRT502", {"pipeline": UNNAMED, "storage_grants": ()}, UNKNOWN),
         ("ACRT502", {"pipeline": IDENTITY, "storage_grants": GONE}, ELSEWHERE),
         ("ACRT503", {}, PASS),
         ("ACRT503", {"blob": blob(last_modified=NOW - 61 * DAY)}, FAIL),
