@@ -211,6 +211,7 @@ class Monitor:
             "blob": blob,
             "watchers": watchers if open_ends is None or watchers else open_ends,
             "writers": writers if open_ends is None or writers else open_ends,
+            "open_ends": open_ends,
             "waiting_since": since,
         }
         if not watchers:
@@ -225,17 +226,19 @@ class Monitor:
         waiting_since: datetime | None,
         runs: Unavailable | None = None,
         *,
+        open_ends: Unavailable | None = None,
         after: datetime | None = None,
     ) -> tuple[Diagnosis, ...]:
-        """The same for a blob that a listing has shown, and the pipelines that read its container.
+        """The same for a blob that a listing has shown, and the pipelines that are known to read its container.
 
-        ``runs`` says that their runs are known not to be had.
+        ``runs`` says that their runs are known not to be had, ``open_ends`` that there may be other pipelines.
         """
         about_blob: dict[str, Any] = {
             "blob_address": blob.address,
             "blob": blob,
             "watchers": tuple(readers),
             "writers": (),
+            "open_ends": open_ends,
             "waiting_since": waiting_since,
         }
         return await self._look_for_readers(blob.address, blob, tuple(readers), about_blob, runs, after=after)

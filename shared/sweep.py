@@ -275,6 +275,7 @@ class Sweep:
         if isinstance(found, Missing):
             right = "Microsoft.ContainerRegistry/registries/read"
             found = Unavailable(f"the pipelines of {found.what} are not there ({found.code})", registry_id, right)
+        self._facts.why_unlisted[registry_id] = found
         self._report.problems.append(found.reason)
         recorded = await self._monitor.cannot_list_pipelines(found, registry_id, occasion)
         self._facts.add_findings(recorded.findings)

@@ -200,7 +200,9 @@ class BlobSweep:
         unlisted = (self._facts.unlisted_runs.get(pipeline.registry_id) for pipeline in readers)
         runs = next((reason for reason in unlisted if reason is not None), None)
         # What another look has read before this sweep says nothing about a condition that was opened since.
-        diagnoses = await self._monitor.look_at_listed_blob(blob, readers, since, runs, after=self._now)
+        diagnoses = await self._monitor.look_at_listed_blob(
+            blob, readers, since, runs, open_ends=self._facts.open_ends, after=self._now
+        )
         recorded = await self._monitor.recorder.record(diagnoses, occasion)
         self._learn(diagnoses, recorded)
         for diagnosis in diagnoses:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from shared.addresses import BlobAddress
 from shared.azure.state_listing import Entry
@@ -22,6 +22,8 @@ from shared.times import is_since_write
 if TYPE_CHECKING:
     # What lists them brings Azure's packages, and commands that ask nothing start without those.
     from shared.evidence.lookups import RegistryList
+
+_NOT_LISTED: Final = Unavailable("the sweep did not come to list every registry's pipelines", by_choice=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +44,10 @@ class SweepFacts:
     ``unlisted_runs`` are registries whose runs could not be listed, and why; ``gone_registries`` are those that are
     not there. ``monitored_registries`` is ``None`` while none of them is known; they are all that there are unless
     ``unlisted_registries`` says why a subscription's could not be listed, as those of ``listed_subscriptions`` were.
-    ``unlisted_pipelines`` are registries whose pipelines are not known, ``listed_pipelines`` the ids that were listed,
-    and ``accounts`` the storage accounts that those use. ``unlisted_marks`` are old marks of runs that no list names
-    any more, ``failed_runs`` the pipelines of runs that failed, and ``open_runs`` those that are not over.
+    ``unlisted_pipelines`` are registries whose pipelines are not known, ``why_unlisted`` says why as far as that is
+    known, ``listed_pipelines`` are the ids that were listed, and ``accounts`` the storage accounts that those use.
+    ``unlisted_marks`` are old marks of runs that no list names any more, ``failed_runs`` the pipelines of runs that
+    failed, and ``open_runs`` those that are not over.
     """
 
     last_success: dict[str, datetime] = field(default_factory=dict)
@@ -64,6 +67,7 @@ class SweepFacts:
     listed_subscriptions: frozenset[str] = frozenset()
     unlisted_registries: tuple[Unavailable, ...] = ()
     unlisted_pipelines: set[str] = field(default_factory=set)
+    why_unlisted: dict[str, Unavailable] = field(default_factory=dict)
     listed_pipelines: set[str] = field(default_factory=set)
     accounts: set[str] = field(default_factory=set)
     unlisted_marks: list[Entry] = field(default_factory=list)
@@ -78,6 +82,15 @@ class SweepFacts:
     def knows_all_pipelines(self) -> bool:
         """Whether every pipeline of every monitored registry was listed, so that what is not there is gone."""
         return self.knows_all_registries and not self.unlisted_pipelines
+
+    @property
+    def open_ends(self) -> Unavailable | None:
+        """Why there may be pipelines that are not known; the first reason, and ``None`` where all of them are."""
+        if self.knows_all_pipelines:
+            return None
+        reasons = {**self.unlisted_runs, **self.why_unlisted}
+        known = (reasons[registry] for registry in sorted(self.unlisted_pipelines & reasons.keys()))
+        return next(iter((*self.unlisted_registries, *known)), _NOT_LISTED)
 
     def add_registries(self, listed: RegistryList) -> None:
         """Learns which registries there are. The pipelines of none of them are known until it has answered."""

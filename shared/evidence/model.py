@@ -96,6 +96,7 @@ class Evidence:
     code with which the vault refused the secret's value to the monitor itself (``SecretDisabled``). ``last_success``
     is when a run of the pipeline began that succeeded, where that was worth asking. ``watchers``
     are the import pipelines that read the container of the blob, ``writers`` the export pipelines that write it;
+    ``open_ends`` is why there may be others, in registries whose pipelines could not be listed;
     ``waiting_since`` is when the blob was first known to wait for an import, and ``runs_of_blob`` are the runs
     that name it and began after it was written. ``event_time`` is the moment of the write that led here and
     ``diagnosed_until`` the end of the run as it was diagnosed before.
@@ -130,6 +131,7 @@ class Evidence:
     similar_blobs: tuple[str, ...] = ()
     watchers: Piece[tuple[Pipeline, ...]] = NOT_ASKED
     writers: Piece[tuple[Pipeline, ...]] = NOT_ASKED
+    open_ends: Unavailable | None = None
     runs_of_blob: Piece[tuple[PipelineRun, ...]] = NOT_ASKED
     waiting_since: datetime | None = None
     artifacts: Piece[ArtifactFacts] = NOT_ASKED

@@ -63,7 +63,8 @@ def source_trigger_disabled(evidence: Evidence) -> Verdict:
     Why it matters: with the trigger off nothing imports by itself. That is a choice where imports are started by
     hand or by a script, and a long silence where somebody switched it off for an evening.
 
-    How we know: from the pipelines of all monitored registries and from the list of their runs.
+    How we know: from the pipelines of all monitored registries and from the list of their runs. While some can't be
+    listed, one of them may import the blob, so the answer is unknown.
 
     How to fix: switch the trigger on, or import the blob by hand. A trigger that is switched on also finds what is
     waiting, as far as it meets the other prerequisites.
@@ -89,6 +90,9 @@ def source_trigger_disabled(evidence: Evidence) -> Verdict:
         return unknown(runs)
     if runs and not isinstance(runs, Missing):
         return passed()
+    if evidence.open_ends is not None:
+        # Another pipeline may have its trigger on, or have imported the blob.
+        return unknown(evidence.open_ends)
     return failed(waitingSince=evidence.waiting_since, pipelines=_names(watchers))
 
 
@@ -225,7 +229,8 @@ def blob_not_imported(evidence: Evidence) -> Verdict:
     Why it matters: the service says that an import starts within a quarter of an hour. When none does although all
     prerequisites hold, nobody is told.
 
-    How we know: from the runs of every registry with a pipeline that reads the container.
+    How we know: from the runs of every registry with a pipeline that reads the container. While the pipelines of some
+    can't be listed, one of them may have imported the blob, so the answer is unknown.
 
     How to fix: import the blob by hand, which needs none of the prerequisites, and give the ACR team the pipeline's
     id and the blob's name and time if it happens again.
@@ -244,7 +249,8 @@ def blob_not_imported(evidence: Evidence) -> Verdict:
     watched = is_watched(evidence, by_trigger=True)
     if watched is False:
         return not_applicable()
-    missing = next((part for part in (blob, watched, runs) if isinstance(part, Unavailable)), None)
+    parts = (blob, watched, runs, evidence.open_ends)
+    missing = next((part for part in parts if isinstance(part, Unavailable)), None)
     return unknown(missing) if missing else failed(waitingSince=evidence.waiting_since)
 
 

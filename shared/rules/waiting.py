@@ -20,7 +20,9 @@ def is_watched(evidence: Evidence, *, by_trigger: bool) -> bool | Unavailable:
         known = (*known, pipeline)
     if any(watcher.source_trigger_enabled or not by_trigger for watcher in known):
         return True
-    return watchers if isinstance(watchers, Unavailable) else False
+    if isinstance(watchers, Unavailable):
+        return watchers
+    return evidence.open_ends or False
 
 
 def judge_waiting(evidence: Evidence, judge: Callable[[Blob], Verdict], *, by_trigger: bool) -> Verdict:

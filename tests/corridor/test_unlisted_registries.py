@@ -1,4 +1,4 @@
-"""Subscriptions whose registries can't be listed: the others are watched, and nothing counts as gone meanwhile."""
+"""Registries and pipelines that can't be listed: the others are watched, and nothing is concluded from the silence."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from shared.monitor import Monitor
 from shared.sweep_cleaning import CleaningSweep, marks_kept_for
 from shared.sweep_facts import SweepFacts
 from tests.corridor.conftest import Corridor, Row, data_requests
-from tests.corridor.time_travel import conditions_opened, forget_rhythms, rows_of, told
+from tests.corridor.time_travel import conditions_opened, expected_since, forget_rhythms, rows_of, told
 
+CATEGORY: Final = {"category": "acr-transfer-blob"}
 OTHER: Final = "11111111-2222-4333-8444-555555555555"
 DENIED: Final = '{"error":{"code":"AuthorizationFailed","message":"The client has no authorization."}}'
 LOST: Final = '{"error":{"code":"SubscriptionNotFound","message":"The subscription could not be found."}}'
@@ -182,3 +183,77 @@ async def test_a_blob_that_no_known_pipeline_reads_is_an_open_end(corridor: Corr
     await corridor.blob_event(corridor.file("blob-put-blob"), monitor)
     assert corridor.rules == ["ACRT901"]
     assert gaps(corridor, list_of(OTHER))
+
+
+# --- pipelines that are not known -------------------------------------------------------------------------------
+
+
+async def waits(corridor: Corridor, *, metadata: dict[str, str] | None = None, off: bool = True) -> None:
+    """A blob has waited for two hours where the source registry's pipeline reads as well, with its trigger on."""
+    cloud, scenario = corridor.cloud, corridor.scenario
+    own = scenario.import_pipeline
+    own.trigger_enabled = not off
+    other = cloud.world.add_import_pipeline(scenario.source, "otherimport", own.container_url, own.secret_uri)
+    cloud.world.grant_secret_get(scenario.vault, other)
+    await cloud.put_blob(
+        scenario.import_account.name, CONTAINER, "images.tar", metadata=CATEGORY if metadata is None else metadata
+    )
+    await corridor.blob_event(corridor.file("blob-put-blob"))
+    await expected_since(corridor, timedelta(hours=2))
+
+
+def unlist_pipelines(corridor: Corridor) -> None:
+    """The import pipelines of the source registry can't be listed."""
+    corridor.break_down("arm", Status(403, body=DENIED), corridor.scenario.source.name, "importpipelines")
+
+
+@pytest.mark.parametrize("off", [True, False])
+async def test_a_pipeline_that_is_not_known_may_import_the_blob(corridor: Corridor, off: bool) -> None:
+    await waits(corridor, off=off)
+    unlist_pipelines(corridor)
+    await corridor.sweep()
+    rule = "ACRT501" if off else "ACRT507"
+    assert rows_of(corridor, rule) == []
+    assert told(corridor) == []
+    found = rows_of(corridor, "ACRT901")
+    assert len({row["FindingKey"] for row in found}) == 1, "it is the one gap that is said anyway"
+    assert any(rule in row["Evidence"]["rules"] for row in found)
+    corridor.heal()
+    del corridor.scenario.source.import_pipelines["otherimport"]
+    await forget_rhythms(corridor)
+    await corridor.sweep()
+    assert [row["Outcome"] for row in rows_of(corridor, rule)] == ["Fail"]
+    assert rows_of(corridor, "ACRT901")[-1]["State"] == "Resolved"
+
+
+async def test_an_event_of_a_blob_that_has_waited_concludes_as_little(corridor: Corridor) -> None:
+    await waits(corridor)
+    unlist_pipelines(corridor)
+    corridor.cloud.backdate_blob(corridor.scenario.import_account.name, CONTAINER, "images.tar", timedelta(hours=3))
+    moment = (datetime.now(UTC) - timedelta(hours=2)).isoformat()
+    # Another instance, as what was read of pipelines is known for some minutes.
+    await corridor.blob_event(corridor.file("blob-put-blob") | {"eventTime": moment}, await corridor.another())
+    assert rows_of(corridor, "ACRT501") == []
+    assert "ACRT501" in rows_of(corridor, "ACRT901")[0]["Evidence"]["rules"]
+
+
+async def test_what_only_an_unknown_trigger_makes_matter_does_not_end(corridor: Corridor) -> None:
+    await waits(corridor, metadata={})
+    assert rows_of(corridor, "ACRT506", "Open")
+    unlist_pipelines(corridor)
+    await corridor.sweep()
+    assert rows_of(corridor, "ACRT506", "Resolved") == []
+
+
+async def test_a_trigger_that_is_on_has_no_open_ends(corridor: Corridor) -> None:
+    cloud, scenario = corridor.cloud, corridor.scenario
+    unlist_pipelines(corridor)
+    await cloud.put_blob(scenario.import_account.name, CONTAINER, "images.tar", metadata=CATEGORY)
+    await corridor.blob_event(corridor.file("blob-put-blob"))
+    assert corridor.rules == ["ACRT510"]
+    await cloud.poll_source_triggers()
+    await expected_since(corridor, timedelta(hours=2))
+    await corridor.sweep()
+    assert {"ACRT501", "ACRT507"}.isdisjoint(corridor.rules)
+    [gap] = rows_of(corridor, "ACRT901")
+    assert gap["RegistryId"] == scenario.source.id.lower(), "the one that is said anyway"
