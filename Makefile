@@ -21,7 +21,7 @@ demo: .make/python .make/node ## The whole product on this machine: a transfer f
 	@.venv/bin/acrtm demo
 
 test: .make/python .make/node ## The whole test suite
-	@$(PYTHON) -m pytest --numprocesses 3 --dist worksteal
+	@$(PYTHON) -m pytest --numprocesses 4 --dist worksteal
 
 scenarios: .make/python .make/node ## The labelled scenarios: accuracy of the root cause, false alarms, confusions
 	@$(PYTHON) -m tools.scenarios
