@@ -19,6 +19,7 @@ from localcloud import LocalCloud
 from localcloud.service import Fault, Origin, Status
 from prove.soak_app import LONGEST_LINE, ROOT
 from prove.soak_world import Delivery
+from shared.sinks.run_marks import CLAIM_LASTS
 
 AT_ONCE: Final = 50
 # Of so many events one finds its run or blob unreadable at first, and one is delivered twice.
@@ -32,7 +33,9 @@ _REFUSED: Final = 12
 # An SDK asks once more by itself.
 _REFUSALS_OF_A_READ: Final = 2
 _FIRST_PAUSE: Final = 0.5
-_MOST_ATTEMPTS: Final = 20
+_LONGEST_PAUSE: Final = 3.0
+# Event Grid tries for a day. A claim that could not be given back, as that write was refused too, lasts a minute.
+_GIVEN_UP_AFTER: Final = 3 * CLAIM_LASTS.total_seconds()
 
 Told = Callable[[int], Awaitable[None]]
 
@@ -196,13 +199,17 @@ async def deliver(
 
 
 async def _until_taken(app: AppProcess, delivery: Delivery, result: Delivered) -> None:
-    for attempt in range(_MOST_ATTEMPTS):
+    loop = asyncio.get_running_loop()
+    give_up = loop.time() + _GIVEN_UP_AFTER
+    pause = _FIRST_PAUSE
+    while True:
         raised, text = await app.handle(delivery)
         if not raised:
             return
         result.raised[raised] += 1
-        result.again += attempt == 0
-        if attempt == _MOST_ATTEMPTS - 1:
+        result.again += pause == _FIRST_PAUSE
+        if loop.time() > give_up:
             result.given_up.append(f"{delivery.expected.name} was never taken: {raised}: {text}")
             return
-        await asyncio.sleep(_FIRST_PAUSE * min(attempt + 1, 6))
+        await asyncio.sleep(pause)
+        pause = min(pause + _FIRST_PAUSE, _LONGEST_PAUSE)
