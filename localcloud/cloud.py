@@ -276,5 +276,7 @@ def _core(azurite: Azurite) -> Core:
 @lru_cache(maxsize=1)
 def _server_context(authority: trustme.CA) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    # Nobody here resumes a session, and each ticket costs as much as a small request.
+    context.num_tickets = 0
     authority.issue_cert(*CERTIFIED, key_type=trustme.KeyType.ECDSA).configure_cert(context)
     return context
