@@ -37,7 +37,8 @@ def written(folder: Path, rule: str) -> Path:
 def run(folder: Path) -> subprocess.CompletedProcess[str]:
     words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:asyncio"]
     words += ["-k", "not ACRT or ACRT410", "--rootdir", str(folder), "-c", os.devnull, str(folder)]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(folder)])}
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"}
+    environment = {**inherited, "PYTHONPATH": os.pathsep.join([str(ROOT), str(folder)])}
     return subprocess.run(words, cwd=folder, env=environment, check=False, capture_output=True, text=True, timeout=120)
 
 
